@@ -1,0 +1,1 @@
+"""The last mile: order per record, folding, batches, outcomes, parking, dead letters. Knows no vendor."""

@@ -1,0 +1,72 @@
+"""The planner: what a destination makes of an event. The engine knows only this protocol.
+
+A planner is pure given its current knowledge of the destination (its schema): it does no I/O in `plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from millstream.delivery.operation import Job, Key, Operation, RecordState
+from millstream.delivery.outcome import Outcome
+from millstream.eventlog.resolved import ProfileView, Resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An effect that needs an address its profile does not have yet."""
+
+    job: Job
+    profile: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything that one event asks for, in order: prerequisites before what requires them.
+
+    Every (mapping, effect) of the event appears exactly once: as the job of an operation, as a final outcome
+    (filtered or dead-lettered), or as waiting. An event that nothing applies to has one outcome with mapping ""
+    and effect "". `trace` says for each mapping whether it matched, or why not.
+    """
+
+    operations: list[Operation] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
+    trace: list[str] = field(default_factory=list)
+
+
+class Records(Protocol):
+    """What is known of the destination's records. Synchronous, cached."""
+
+    def get(self, key: Key) -> RecordState | None:
+        """The record under this or another of its names; None when it was never confirmed."""
+
+    def resolve(self, key: Key) -> Key:
+        """The record's canonical name (by id when known), or the key itself."""
+
+
+class Planner(Protocol):
+    """Turns resolved events into operations for one destination."""
+
+    async def prepare(self) -> None:
+        """Refresh what `plan` needs to know (the schema), if it is missing or stale. Single flight.
+
+        Raises `delivery.sink.CallFailed` when the destination cannot be asked.
+        """
+
+    def plan(
+        self, event: Resolved, profiles: Mapping[str, ProfileView], records: Records, now_ms: int
+    ) -> Plan:
+        """The plan of one event of status NEW. `profiles` holds the views of its person and account."""
+
+    def plan_as_of_now(
+        self, event: Resolved, profiles: Mapping[str, ProfileView], records: Records, now_ms: int
+    ) -> Plan:
+        """The same for replay, redelivery and backfill: traits older than the profile's are dropped (superseded)."""
+
+
+def worst(outcomes: Sequence[Outcome]) -> int:
+    """The event's state: the worst of its effects' states."""
+    return max((o.state for o in outcomes), default=0)

@@ -1,0 +1,160 @@
+"""The port of everything that delivery remembers. One commit is one transaction.
+
+Adapters: `storage.memory.state`, `storage.sqlite.state`; one conformance suite for all. Reads are synchronous and
+short; `commit` returns only after the transaction is durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from millstream.delivery.operation import Job, Key, RecordState
+from millstream.delivery.outcome import Outcome, Reason, State
+from millstream.eventlog.record import Offset
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRow:
+    """An effect that waits for its profile to gain an address; the event stays in the log."""
+
+    profile: str
+    job: Job
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRow:
+    """An effect whose record failed; planned again from the log when `due_ms` comes."""
+
+    record: Key
+    job: Job
+    due_ms: int
+    tries: int
+    first_ms: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An effect that should have gone and did not. `body` is the encoded event, kept apart from the log."""
+
+    id: int
+    job: Job
+    reason: Reason
+    detail: str
+    at_ms: int
+    message_id: str
+    body: bytes
+    profile: str | None = None
+    email: str | None = None
+    request: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeBlock:
+    """The outcomes of consecutive offsets: one state byte each, and the effects behind them."""
+
+    base: Offset
+    states: bytes
+    outcomes: Sequence[Sequence[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a destination stands. `start` is its first offset, `decided` the first undecided one, `read_to` how far
+    it had read.
+    """
+
+    start: Offset
+    decided: Offset
+    read_to: Offset
+
+
+@dataclass(slots=True)
+class DeliveryCommit:
+    """One transaction of one destination. Lists of rows replace rows with the same identity.
+
+    `outcomes` holds the outcomes of each offset that changed; they replace what was stored for that offset.
+    `tally` counts changes of events' states: (state, reason) → difference, for metrics and Σ outcomes.
+    """
+
+    destination: str
+    position: Position
+    outcomes: dict[Offset, list[Outcome]] = field(default_factory=dict)
+    waiting_added: list[WaitingRow] = field(default_factory=list)
+    waiting_removed: list[Job] = field(default_factory=list)
+    parked: list[ParkedRow] = field(default_factory=list)
+    unparked: list[Job] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    dead_removed: list[int] = field(default_factory=list)
+    records: list[RecordState] = field(default_factory=list)
+    aliases: list[tuple[Key, Key]] = field(default_factory=list)
+    forgotten: list[Key] = field(default_factory=list)
+    tally: dict[tuple[State, Reason], int] = field(default_factory=dict)
+    shadow_requests: list[tuple[Offset, bytes]] = field(default_factory=list)
+
+
+class DeliveryStore(Protocol):
+    """Durable memory of deliveries."""
+
+    async def commit(self, commit: DeliveryCommit) -> None:
+        """Write everything in one transaction; return when it is durable."""
+
+    def position(self, destination: str) -> Position | None:
+        """Where the destination stands; None when it has never committed."""
+
+    def states(self, destination: str, base: Offset, end: Offset) -> bytes:
+        """The state byte of each offset of the range; UNDECIDED where nothing is stored."""
+
+    def outcomes(self, destination: str, offset: Offset) -> list[Outcome]:
+        """The outcomes of one event."""
+
+    def tally(self, destination: str) -> dict[tuple[State, Reason], int]:
+        """How many events are in each (state, reason): the event's worst effect."""
+
+    def waiting(self, destination: str, profiles: Sequence[str]) -> list[WaitingRow]:
+        """What waits for these profiles, by offset."""
+
+    def waiting_before(self, destination: str, since_ms: int, limit: int) -> list[WaitingRow]:
+        """The oldest waiting rows from before that time."""
+
+    def waiting_count(self, destination: str, profile: str | None = None) -> int:
+        """How many rows wait, of one profile or of all."""
+
+    def parked_due(self, destination: str, now_ms: int, limit: int) -> list[ParkedRow]:
+        """Parked rows that are due, by offset."""
+
+    def parked_records(self, destination: str, keys: Iterable[Key]) -> dict[Key, ParkedRow]:
+        """Which of these records are parked, each with its row of most tries."""
+
+    def parked_count(self, destination: str) -> int:
+        """How many rows are parked."""
+
+    def first_reference(self, destination: str) -> Offset | None:
+        """The lowest offset that a waiting or parked row refers to: the log must keep it."""
+
+    def dead_letters(
+        self,
+        destination: str,
+        *,
+        reason: str | None = None,
+        since_ms: int = 0,
+        until_ms: int | None = None,
+        after_id: int = 0,
+        limit: int = 100,
+    ) -> list[DeadLetter]:
+        """Dead letters by id."""
+
+    def dead_letter_count(self, destination: str) -> int:
+        """How many dead letters there are."""
+
+    def record(self, destination: str, key: Key) -> RecordState | None:
+        """The record under any of its names."""
+
+    def records_of(self, destination: str, object_type: str, ids: Sequence[str]) -> list[RecordState]:
+        """Records by id."""
+
+    def aliases_of(self, destination: str, key: Key) -> list[Key]:
+        """All names of a record."""

@@ -1,0 +1,1 @@
+"""Where events go: the kit every destination is made of, the catalog, and HubSpot."""

@@ -1,0 +1,1 @@
+"""One file per action: its fields, default mapping, default trigger and one function."""

@@ -1,0 +1,1 @@
+"""The durable log of events, and what the processor found out about each (annotations)."""

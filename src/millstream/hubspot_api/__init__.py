@@ -1,0 +1,1 @@
+"""HubSpot's HTTP API: requests, answers, errors, budget. Knows nothing of events."""

@@ -1,0 +1,1 @@
+"""The tracking API: accept, translate, append. Knows nothing downstream of the log."""

@@ -1,0 +1,1 @@
+"""One file per family of SDKs: its wire format becomes Segment-spec events."""

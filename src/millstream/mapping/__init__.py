@@ -1,0 +1,1 @@
+"""The mapping language and the trigger grammar (FQL). Pure."""

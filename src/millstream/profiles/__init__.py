@@ -1,0 +1,1 @@
+"""Persons and accounts: identity, traits by event time, merging. Pure decisions and a repository port."""

@@ -1,0 +1,1 @@
+"""The Segment spec as frozen types: events, timestamps, parsing. Pure; imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Adapters of the ports: memory and SQLite. SQL lives in .sql files."""

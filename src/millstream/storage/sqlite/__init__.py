@@ -1,0 +1,1 @@
+"""The ports on SQLite files: log/<base>.db and state.db."""

@@ -1,0 +1,1 @@
+"""Metrics (a closed list), structured logs, traces."""

@@ -1,0 +1,1 @@
+"""What the user configured in millstream.yaml: model, load, lint."""

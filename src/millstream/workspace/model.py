@@ -1,0 +1,103 @@
+"""The configuration as values: sources, destinations, mappings. Pure. `millstream.yaml`'s keys are in SEMANTICS 36."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes after decompression, in bytes, and the rate per write key in events per second (0 = unlimited)."""
+
+    event_bytes: int = 32 * 1024
+    request_bytes: int = 4 * 1024 * 1024
+    amplitude_bytes: int = 1024 * 1024
+    amplitude_batch_bytes: int = 20 * 1024 * 1024
+    events_per_second: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where events come from: its write keys, the browser origins it allows (empty = any), its limits."""
+
+    name: str
+    write_keys: tuple[str, ...]
+    origins: tuple[str, ...] = ()
+    enabled: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One mapping: when `trigger` holds, `action` runs with the fields that `mapping` gives."""
+
+    name: str
+    action: str
+    trigger: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    enabled: bool = True
+    compat: Literal["segment"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A destination filter: `drop` what matches, or let pass `only` what matches."""
+
+    name: str
+    trigger: str
+    kind: Literal["drop", "only"] = "drop"
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where events go. `settings` are checked by the destination's kind; presets are expanded into `mappings`."""
+
+    name: str
+    kind: str
+    enabled: bool = True
+    mode: Literal["live", "shadow", "off"] = "live"
+    connection: Literal["cloud", "device"] = "cloud"
+    sources: tuple[str, ...] = ()
+    preset: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    filters: tuple[Filter, ...] = ()
+    mappings: tuple[Mapping, ...] = ()
+    consent_categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Everything the user configured. `settings` holds the top-level keys (retention_days, max_lag_days, …)."""
+
+    sources: tuple[Source, ...] = ()
+    destinations: tuple[Destination, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def source_of_key(self, write_key: str) -> Source | None:
+        """The enabled source with this write key."""
+        return next((s for s in self.sources if s.enabled and write_key in s.write_keys), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong in the configuration: where (dotted path), what, and what to do about it."""
+
+    path: str
+    message: str
+    hint: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+
+class Catalog(Protocol):
+    """What the linter asks about destinations; implemented by `destinations.catalog`."""
+
+    def kinds(self) -> tuple[str, ...]:
+        """The known kinds of destination."""
+
+    def expand(self, destination: Destination) -> Destination:
+        """The destination with its preset's mappings in place of the preset's name (its own mappings come after)."""
+
+    def check(self, destination: Destination) -> list[Problem]:
+        """Problems of settings, presets, actions, fields, mappings and triggers; paths relative to the destination."""
