@@ -1,0 +1,62 @@
+"""`millstream check`: is the configuration right; with --online, may the token do what it asks?"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from typing import Any
+
+from millstream.cli.output import Output, add_data, add_output
+from millstream.runtime import settings as process
+from millstream.runtime.wire import check_online, read_workspace
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "check",
+        help="check the configuration",
+        description=(
+            "Reports every problem of millstream.yaml with line and hint. --online also asks HubSpot: portal, data "
+            "centre, time zone, limits, scopes, and what each missing scope takes away."
+        ),
+    )
+    add_data(parser)
+    parser.add_argument("--online", action="store_true", help="ask HubSpot as well")
+    parser.add_argument(
+        "--probe",
+        action="store_true",
+        help="with --online: find out how the portal treats partial upserts, with one marked contact that is archived afterwards",
+    )
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check; exit 1 when there are errors."""
+    out = Output(as_json=args.json)
+    settings = process.read(os.environ, config=args.config, data_dir=args.data_dir)
+    loaded = read_workspace(settings, os.environ)
+    rows = [
+        (p.problem.severity, p.line or None, p.problem.path, p.problem.message, p.problem.hint)
+        for p in loaded.problems
+    ]
+    if rows:
+        out.table(("severity", "line", "path", "message", "hint"), rows)
+    if not loaded.ok:
+        return out.fail(f"{settings.config} has errors")
+    workspace = loaded.workspace
+    out.say(
+        f"{settings.config}: {len(workspace.sources)} sources, {len(workspace.destinations)} destinations, "
+        f"{sum(len(d.mappings) for d in workspace.destinations)} mappings. Fine."
+    )
+    if not args.online:
+        return 0
+    failed = False
+    for report in asyncio.run(check_online(workspace, settings, probe=args.probe)):
+        failed = failed or not report.ok
+        out.table(
+            ("destination", "what", "finding"), [(report.destination, k, v) for k, v in report.findings]
+        )
+    return out.fail("HubSpot was asked, and not everything is right") if failed else 0

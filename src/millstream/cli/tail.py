@@ -1,0 +1,74 @@
+"""`millstream tail`: watch events arrive and what becomes of them; --event tells one event's whole story."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from typing import Any
+
+from millstream.cli.output import Output, add_data, add_output
+from millstream.runtime import settings as process
+from millstream.runtime.inspection import Inspection, InspectionError
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "tail",
+        help="watch events and their outcomes",
+        description=(
+            "Shows the newest events with the outcome at each destination. Reads the data folder, also beside a "
+            "running server. --event shows one event: received, profile, mappings matched or why not, calls, outcomes."
+        ),
+    )
+    add_data(parser)
+    parser.add_argument("--event", metavar="ID", help="the whole story of one event, by messageId or offset")
+    parser.add_argument(
+        "--rejected", action="store_true", help="items that were not valid events, with the reason"
+    )
+    parser.add_argument(
+        "-n", "--lines", type=int, default=20, help="how many to begin with (default: %(default)s)"
+    )
+    parser.add_argument("-f", "--follow", action="store_true", help="go on as events arrive")
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show events."""
+    out = Output(as_json=args.json)
+    settings = process.read(os.environ, config=args.config, data_dir=args.data_dir)
+    try:
+        with Inspection(settings, os.environ) as inspection:
+            if args.event is not None:
+                return _story(inspection, args.event, out)
+            offset = inspection.last(args.lines, rejected=args.rejected)
+            while True:
+                offset, rows = inspection.rows(offset, rejected=args.rejected)
+                if rows:
+                    out.table(inspection.columns(rejected=args.rejected), rows)
+                if not args.follow:
+                    return 0
+                time.sleep(0.5)
+    except InspectionError as error:
+        return out.fail(str(error))
+
+
+def _story(inspection: Inspection, wanted: str, out: Output) -> int:
+    stories = inspection.stories(wanted)
+    if not stories:
+        return out.fail(f"no event {wanted!r} in the retained log")
+    for story in stories:
+        if out.as_json:
+            out.json(story)
+            continue
+        for heading, content in story.items():
+            out.say(f"[bold]{heading}[/bold]")
+            if isinstance(content, list) and content and isinstance(content[0], dict):
+                out.table(tuple(content[0]), [tuple(row.values()) for row in content])
+            elif isinstance(content, dict):
+                out.table(("", " "), list(content.items()))
+            else:
+                out.say(f"  {content}")
+    return 0

@@ -1,0 +1,64 @@
+"""`millstream backup`, `forget`, `status`, `resume`: commands about the server's data and state."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from millstream.cli.output import Output, add_data, add_output
+from millstream.runtime import settings as process
+from millstream.runtime.remote import RemoteError, command
+
+
+def register(commands: Any) -> None:
+    """Add the commands."""
+    backup = commands.add_parser(
+        "backup",
+        help="copy the data folder consistently",
+        description="Copies state and log into a new folder while the server runs. Restore: serve with that folder.",
+    )
+    backup.add_argument("target", help="a folder that does not exist yet")
+    forget = commands.add_parser(
+        "forget",
+        help="erase a person",
+        description=(
+            "Removes a person's profile, identifiers, waiting events and dead letters. The log forgets with its "
+            "retention; HubSpot is not asked."
+        ),
+    )
+    forget.add_argument("who", help="an email, a userId or a profile id")
+    status = commands.add_parser(
+        "status", help="how the server is doing", description="State of a running server."
+    )
+    resume = commands.add_parser(
+        "resume", help="end a destination's pause", description="Try a paused destination now."
+    )
+    resume.add_argument("destination", nargs="?", help="default: the only one there is")
+    for parser, name in ((backup, "backup"), (forget, "forget"), (status, "status"), (resume, "resume")):
+        add_data(parser)
+        add_output(parser)
+        parser.set_defaults(run=run, action=name)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Send the command to the server, or run it directly when none runs."""
+    out = Output(as_json=args.json)
+    settings = process.read(os.environ, config=args.config, data_dir=args.data_dir)
+    arguments: dict[str, Any] = {}
+    if args.action == "backup":
+        arguments = {"target": str(Path(args.target).absolute())}
+    elif args.action == "forget":
+        arguments = {"who": args.who}
+    elif args.action == "resume":
+        arguments = {"destination": args.destination}
+    try:
+        answer = command(settings, os.environ, args.action, arguments)
+    except RemoteError as error:
+        return out.fail(str(error))
+    if out.as_json:
+        out.json(answer)
+    else:
+        out.table(("", " "), list(answer.items()))
+    return 0

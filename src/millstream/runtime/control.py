@@ -1,0 +1,104 @@
+"""Commands that change a running server. The CLI sends them over the data folder's local socket; when no server runs
+it starts the same parts without ingest and runs them directly.
+
+Errors
+    ControlError        the command or its arguments make no sense; the message says what does
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from millstream.runtime.engine import Engine
+from millstream.runtime.wire import Parts
+
+
+class ControlError(Exception):
+    """The command or its arguments make no sense."""
+
+
+class Control:
+    """The commands by name. Arguments and answers are JSON objects."""
+
+    def __init__(self, parts: Parts, engine: Engine, reload: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+        self._parts = parts
+        self._engine = engine
+        self._commands: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+            "status": self._status,
+            "redeliver": self._redeliver,
+            "drop": self._drop,
+            "resume": self._resume,
+            "forget": self._forget,
+            "backup": self._backup,
+            "reload": lambda _: reload(),
+        }
+
+    async def run(self, command: str, arguments: Any) -> dict[str, Any]:
+        """Run one command. Raises `ControlError`."""
+        if command not in self._commands:
+            raise ControlError(f"no command {command!r}; there are: {', '.join(self._commands)}")
+        if not isinstance(arguments, dict):
+            raise ControlError("arguments must be a JSON object")
+        return await self._commands[command](arguments)
+
+    async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
+        return self._parts.status(self._engine.deliveries)
+
+    async def _redeliver(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        name, ids = self._which(arguments)
+        delivery = self._engine.deliveries[name]
+        n = await self._engine.call(lambda: delivery.redeliver(ids))
+        return {"destination": name, "redelivering": n}
+
+    async def _drop(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        name, ids = self._which(arguments)
+        delivery = self._engine.deliveries[name]
+        n = await self._engine.call(lambda: delivery.drop(ids))
+        return {"destination": name, "dropped": n}
+
+    async def _resume(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        name = self._destination(arguments)
+        delivery = self._engine.deliveries[name]
+
+        async def resume() -> None:
+            delivery.resume()
+
+        await self._engine.call(resume)
+        return {"destination": name, "resumed": True}
+
+    async def _forget(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        who = arguments.get("who")
+        if not isinstance(who, str) or not who:
+            raise ControlError("`who` must be an email, a userId or a profile id")
+        return await self._parts.forget(who)
+
+    async def _backup(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        target = arguments.get("target")
+        if not isinstance(target, str) or not target:
+            raise ControlError("`target` must be a folder that does not exist yet")
+        return await self._parts.backup(Path(target))
+
+    def _destination(self, arguments: dict[str, Any]) -> str:
+        name = arguments.get("destination")
+        running = self._engine.deliveries
+        if name is None and len(running) == 1:
+            return next(iter(running))
+        if name not in running:
+            raise ControlError(f"`destination` must be one of: {', '.join(running) or 'none is running'}")
+        return str(name)
+
+    def _which(self, arguments: dict[str, Any]) -> tuple[str, list[int]]:
+        """The destination and the dead letters meant: by id, or all of a reason and time range."""
+        name = self._destination(arguments)
+        ids = arguments.get("ids")
+        if isinstance(ids, list) and all(isinstance(i, int) for i in ids):
+            return name, ids
+        try:
+            since, until = int(arguments.get("since_ms") or 0), arguments.get("until_ms")
+            return name, self._parts.dead_letter_ids(
+                name, arguments.get("reason"), since, int(until) if until is not None else None
+            )
+        except (TypeError, ValueError) as error:
+            raise ControlError(f"give `ids`, or `reason`, `since_ms`, `until_ms`: {error}") from None
