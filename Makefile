@@ -22,8 +22,9 @@ $(VENV)/dev: $(VENV)/run requirements/dev.txt
 	@touch $@
 
 node_modules/.done: package-lock.json
-	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && touch $@; \
-	 else echo "npm is not here: the tests of the Node SDKs will be skipped"; mkdir -p node_modules && touch $@; fi
+	@if command -v npm >/dev/null; then \
+	   npm install --no-save --omit=optional --ignore-scripts --silent --no-audit --no-fund && touch $@; \
+	 else echo "npm is not here: the tests of the Node SDKs are left out"; mkdir -p node_modules && touch $@; fi
 
 demo: $(VENV)/run ## a local HubSpot portal, the server, and events through both
 	@$(BIN)/python -m millstream demo

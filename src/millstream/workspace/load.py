@@ -271,12 +271,10 @@ def _check_names(sources: tuple[Source, ...], destinations: tuple[Destination, .
             if key in keys:
                 reader.error(f"sources[{i}].write_keys", f"the key is already that of source `{keys[key]}`")
             keys[key] = source.name
-    for what, named in (("sources", sources), ("destinations", destinations)):
-        seen: set[str] = set()
-        for i, item in enumerate(named):
-            if item.name and item.name in seen:
-                reader.error(f"{what}[{i}].name", f"`{item.name}` is there twice")
-            seen.add(item.name)
+    for what, named in (("sources", [s.name for s in sources]), ("destinations", [d.name for d in destinations])):
+        for i, name in enumerate(named):
+            if name and name in named[:i]:
+                reader.error(f"{what}[{i}].name", f"`{name}` is there twice")
     names = {s.name for s in sources}
     for i, destination in enumerate(destinations):
         for word in destination.sources:
