@@ -59,6 +59,9 @@ class EventLog(Protocol):
         The first block may begin before `offset`. An offset below `bounds().start` reads from the start.
         """
 
+    def read_headers(self, offset: Offset, limit: int) -> list[Block]:
+        """The same with the header columns only: bodies are empty. For dedupe and for finding a message."""
+
     def bounds(self) -> Bounds:
         """The first retained offset and the next one to be written."""
 

@@ -1,0 +1,323 @@
+"""`DeliveryStore` on state.db."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+import zstandard
+
+from millstream.delivery.operation import Job, Key, RecordState
+from millstream.delivery.outcome import Outcome, Reason, State
+from millstream.delivery.store import DeadLetter, DeliveryCommit, ParkedRow, Position, WaitingRow
+from millstream.eventlog.record import Offset
+from millstream.storage.sqlite.connection import Readers
+from millstream.storage.sqlite.writer import Writer
+
+CHUNK: Final = 500
+_Effects = list[tuple[str, str, int, str, str, list[str], str]]
+_details_decode = msgspec.msgpack.Decoder(dict[int, _Effects]).decode
+_confirmed_decode = msgspec.msgpack.Decoder(dict[str, tuple[int, int, int]]).decode
+_pack = msgspec.msgpack.Encoder().encode
+_LETTER = 'id, "offset", mapping, effect, reason, detail, at_ms, message_id, body, profile, email, request'
+
+
+class SqliteDeliveryStore:
+    """See the port in `delivery.store`."""
+
+    def __init__(self, writer: Writer | None, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def commit(self, commit: DeliveryCommit) -> None:
+        """One transaction; see the port."""
+        if self._writer is None:
+            raise sqlite3.OperationalError("opened read-only")
+        await self._writer.run(lambda connection: _write(connection, commit))
+
+    def position(self, destination: str) -> Position | None:
+        """Where the destination stands."""
+        row = self._readers.one(
+            "SELECT start, decided, read_to FROM position WHERE destination = ?", (destination,)
+        )
+        return Position(*row) if row else None
+
+    def states(self, destination: str, base: Offset, end: Offset) -> bytes:
+        """The state byte of each offset of the range."""
+        found = bytearray(max(end - base, 0))
+        rows = self._readers.all(
+            "SELECT chunk, states FROM outcome WHERE destination = ? AND chunk BETWEEN ? AND ?",
+            (destination, base // CHUNK, end // CHUNK),
+        )
+        for chunk, states in rows:
+            for i, state in enumerate(states):
+                at = chunk * CHUNK + i - base
+                if 0 <= at < len(found):
+                    found[at] = state
+        return bytes(found)
+
+    def outcomes(self, destination: str, offset: Offset) -> list[Outcome]:
+        """The outcomes of one event."""
+        row = self._readers.one(
+            "SELECT details FROM outcome WHERE destination = ? AND chunk = ?", (destination, offset // CHUNK)
+        )
+        if row is None:
+            return []
+        effects = _unpack(row[0]).get(offset, [])
+        return [
+            Outcome(Job(offset, m, e), State(s), Reason(r), detail, tuple(notes), call)
+            for m, e, s, r, detail, notes, call in effects
+        ]
+
+    def tally(self, destination: str) -> dict[tuple[State, Reason], int]:
+        """Events by worst state and reason."""
+        rows = self._readers.all(
+            "SELECT state, reason, n FROM tally WHERE destination = ? AND n != 0", (destination,)
+        )
+        return {(State(s), Reason(r)): n for s, r, n in rows}
+
+    def waiting(self, destination: str, profiles: Sequence[str]) -> list[WaitingRow]:
+        """What waits for these profiles."""
+        marks = ",".join("?" * len(profiles))
+        return _waiting(
+            self._readers.all(
+                f'SELECT profile, "offset", mapping, effect, since_ms FROM waiting '  # noqa: S608
+                f'WHERE destination = ? AND profile IN ({marks}) ORDER BY "offset"',
+                (destination, *profiles),
+            )
+        )
+
+    def waiting_before(self, destination: str, since_ms: int, limit: int) -> list[WaitingRow]:
+        """The oldest waiting rows."""
+        return _waiting(
+            self._readers.all(
+                'SELECT profile, "offset", mapping, effect, since_ms FROM waiting '
+                "WHERE destination = ? AND since_ms < ? ORDER BY since_ms LIMIT ?",
+                (destination, since_ms, limit),
+            )
+        )
+
+    def waiting_count(self, destination: str, profile: str | None = None) -> int:
+        """How many wait."""
+        if profile is None:
+            return int(
+                self._readers.one("SELECT count(*) FROM waiting WHERE destination = ?", (destination,))[0]
+            )
+        return int(
+            self._readers.one(
+                "SELECT count(*) FROM waiting WHERE destination = ? AND profile = ?", (destination, profile)
+            )[0]
+        )
+
+    def parked_due(self, destination: str, now_ms: int, limit: int) -> list[ParkedRow]:
+        """Parked rows that are due."""
+        return _parked(
+            self._readers.all(
+                'SELECT record, "offset", mapping, effect, due_ms, tries, first_ms, detail FROM parked '
+                'WHERE destination = ? AND due_ms <= ? ORDER BY "offset" LIMIT ?',
+                (destination, now_ms, limit),
+            )
+        )
+
+    def parked_records(self, destination: str, keys: Iterable[Key]) -> dict[Key, ParkedRow]:
+        """Which of the records are parked."""
+        found: dict[Key, ParkedRow] = {}
+        wanted = [json.dumps(k) for k in keys]
+        for i in range(0, len(wanted), 400):
+            some = wanted[i : i + 400]
+            rows = self._readers.all(
+                'SELECT record, "offset", mapping, effect, due_ms, tries, first_ms, detail FROM parked '  # noqa: S608
+                f"WHERE destination = ? AND record IN ({','.join('?' * len(some))}) ORDER BY tries",
+                (destination, *some),
+            )
+            found.update((row.record, row) for row in _parked(rows))
+        return found
+
+    def parked_count(self, destination: str) -> int:
+        """How many are parked."""
+        return int(self._readers.one("SELECT count(*) FROM parked WHERE destination = ?", (destination,))[0])
+
+    def first_reference(self, destination: str) -> Offset | None:
+        """The lowest offset that is still needed."""
+        rows = [
+            self._readers.one(f'SELECT min("offset") FROM {table} WHERE destination = ?', (destination,))  # noqa: S608
+            for table in ("waiting", "parked")
+        ]
+        found = [r[0] for r in rows if r and r[0] is not None]
+        return min(found) if found else None
+
+    def dead_letters(
+        self,
+        destination: str,
+        *,
+        reason: str | None = None,
+        since_ms: int = 0,
+        until_ms: int | None = None,
+        after_id: int = 0,
+        limit: int = 100,
+    ) -> list[DeadLetter]:
+        """Dead letters by id."""
+        rows = self._readers.all(
+            f"SELECT {_LETTER} FROM dead_letter WHERE destination = ? AND id > ? AND at_ms >= ? "  # noqa: S608
+            "AND at_ms <= ? AND (? IS NULL OR reason = ?) ORDER BY id LIMIT ?",
+            (
+                destination,
+                after_id,
+                since_ms,
+                until_ms if until_ms is not None else 2**62,
+                reason,
+                reason,
+                limit,
+            ),
+        )
+        return [
+            DeadLetter(i, Job(o, m, e), Reason(r), detail, at, message, body, profile, email, request)
+            for i, o, m, e, r, detail, at, message, body, profile, email, request in rows
+        ]
+
+    def dead_letter_count(self, destination: str) -> int:
+        """How many there are."""
+        return int(
+            self._readers.one("SELECT count(*) FROM dead_letter WHERE destination = ?", (destination,))[0]
+        )
+
+    def record(self, destination: str, key: Key) -> RecordState | None:
+        """The record under any of its names."""
+        row = self._readers.one(
+            "SELECT r.by, r.value, r.id, r.confirmed, r.at_ms FROM record r WHERE r.destination = ?1 AND r.object = ?2 "
+            "AND r.by = ?3 AND r.value = ?4 UNION ALL "
+            "SELECT r.by, r.value, r.id, r.confirmed, r.at_ms FROM alias a JOIN record r ON r.destination = a.destination "
+            "AND r.object = a.object AND r.by = a.canonical_by AND r.value = a.canonical_value "
+            "WHERE a.destination = ?1 AND a.object = ?2 AND a.by = ?3 AND a.value = ?4 LIMIT 1",
+            (destination, *key),
+        )
+        return _record(key.object, row) if row else None
+
+    def records_of(self, destination: str, object_type: str, ids: Sequence[str]) -> list[RecordState]:
+        """Records by id."""
+        found = (self.record(destination, Key(object_type, "id", i)) for i in ids)
+        return [r for r in found if r is not None]
+
+    def aliases_of(self, destination: str, key: Key) -> list[Key]:
+        """All names of a record."""
+        rows = self._readers.all(
+            "SELECT object, by, value FROM alias WHERE destination = ? AND object = ? AND canonical_by = ? "
+            "AND canonical_value = ?",
+            (destination, *key),
+        )
+        return [key, *(Key(*r) for r in rows)]
+
+    def shadow_requests(self, destination: str, limit: int = 100) -> list[tuple[Offset, bytes]]:
+        """The newest requests that shadow mode kept."""
+        return self._readers.all(
+            'SELECT "offset", request FROM shadow WHERE destination = ? ORDER BY rowid DESC LIMIT ?',
+            (destination, limit),
+        )
+
+
+def _unpack(details: bytes) -> dict[int, _Effects]:
+    return _details_decode(zstandard.ZstdDecompressor().decompress(details))
+
+
+def _waiting(rows: list[Any]) -> list[WaitingRow]:
+    return [WaitingRow(p, Job(o, m, e), since) for p, o, m, e, since in rows]
+
+
+def _parked(rows: list[Any]) -> list[ParkedRow]:
+    return [
+        ParkedRow(Key(*json.loads(record)), Job(o, m, e), due, tries, first, detail)
+        for record, o, m, e, due, tries, first, detail in rows
+    ]
+
+
+def _record(object_type: str, row: Any) -> RecordState:
+    by, value, rid, confirmed, at = row
+    return RecordState(Key(object_type, by, value), rid, _confirmed_decode(confirmed), at)
+
+
+def _write(c: sqlite3.Connection, commit: DeliveryCommit) -> None:
+    """Everything of one commit, in the writer's transaction."""
+    d = commit.destination
+    at = commit.position
+    c.execute("INSERT OR REPLACE INTO position VALUES (?, ?, ?, ?)", (d, at.start, at.decided, at.read_to))
+    _write_outcomes(c, d, commit.outcomes)
+    job = 'destination = ? AND "offset" = ? AND mapping = ? AND effect = ?'
+    c.executemany(f"DELETE FROM waiting WHERE {job}", [(d, *j) for j in commit.waiting_removed])  # noqa: S608
+    c.executemany(
+        "INSERT OR REPLACE INTO waiting SELECT ?1, ?2, ?3, ?4, COALESCE((SELECT survivor FROM merged WHERE absorbed = ?5), ?5), ?6",
+        [(d, *w.job, w.profile, w.since_ms) for w in commit.waiting_added],
+    )
+    c.executemany(f"DELETE FROM parked WHERE {job}", [(d, *j) for j in commit.unparked])  # noqa: S608
+    c.executemany(
+        "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(d, *p.job, json.dumps(p.record), p.due_ms, p.tries, p.first_ms, p.detail) for p in commit.parked],
+    )
+    c.executemany("DELETE FROM dead_letter WHERE id = ?", [(i,) for i in commit.dead_removed])
+    c.executemany(
+        'INSERT OR REPLACE INTO dead_letter (destination, "offset", mapping, effect, reason, detail, at_ms, '
+        "message_id, body, profile, email, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                d,
+                *x.job,
+                x.reason.value,
+                x.detail,
+                x.at_ms,
+                x.message_id,
+                x.body,
+                x.profile,
+                x.email,
+                x.request,
+            )
+            for x in commit.dead
+        ],
+    )
+    for key in commit.forgotten:
+        c.execute(
+            "DELETE FROM record WHERE destination = ? AND object = ? AND by = ? AND value = ?", (d, *key)
+        )
+        c.execute(
+            "DELETE FROM alias WHERE destination = ? AND object = ? AND canonical_by = ? AND canonical_value = ?",
+            (d, *key),
+        )
+    c.executemany(
+        "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(d, *r.key, r.id, r.at_ms, _pack(r.confirmed)) for r in commit.records],
+    )
+    c.executemany(
+        "INSERT OR REPLACE INTO alias VALUES (?, ?, ?, ?, ?, ?)",
+        [(d, *name, canonical.by, canonical.value) for name, canonical in commit.aliases],
+    )
+    c.executemany(
+        "INSERT INTO tally VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        [(d, int(state), reason.value, n) for (state, reason), n in commit.tally.items() if n],
+    )
+    c.executemany(
+        "INSERT INTO shadow VALUES (?, ?, ?)", [(d, o, request) for o, request in commit.shadow_requests]
+    )
+
+
+def _write_outcomes(c: sqlite3.Connection, destination: str, outcomes: dict[Offset, list[Outcome]]) -> None:
+    by_chunk: dict[int, dict[Offset, list[Outcome]]] = {}
+    for offset, found in outcomes.items():
+        by_chunk.setdefault(offset // CHUNK, {})[offset] = found
+    for chunk, changed in by_chunk.items():
+        row = c.execute(
+            "SELECT states, details FROM outcome WHERE destination = ? AND chunk = ?", (destination, chunk)
+        ).fetchone()
+        states = bytearray(row[0]) if row else bytearray(CHUNK)
+        details = _unpack(row[1]) if row else {}
+        for offset, found in changed.items():
+            states[offset - chunk * CHUNK] = max((o.state for o in found), default=0)
+            details[offset] = [
+                (o.job.mapping, o.job.effect, int(o.state), o.reason.value, o.detail, list(o.notes), o.call)
+                for o in found
+            ]
+        squeezed = zstandard.ZstdCompressor(level=1).compress(_pack(details))
+        c.execute(
+            "INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?)",
+            (destination, chunk, bytes(states), squeezed),
+        )

@@ -1,0 +1,206 @@
+"""`ProcessorStore` and `ProfileReader` on state.db."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import zstandard
+
+from millstream.eventlog.record import Offset
+from millstream.eventlog.resolved import Annotation, ProfileView, Resolution
+from millstream.pipeline.store import ProcessorCommit
+from millstream.profiles.profile import ExternalId, Profile
+from millstream.storage.sqlite.connection import Readers
+from millstream.storage.sqlite.writer import Writer
+
+_profile_encode = msgspec.msgpack.Encoder(enc_hook=None).encode
+_resolutions_decode = msgspec.msgpack.Decoder(list[Resolution]).decode
+_MANY = 400
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    """A profile as it lies on disk: dicts with tuple keys become lists."""
+
+    id: str
+    kind: str
+    created_ms: int
+    updated_ms: int
+    external_ids: list[tuple[str, str, int]]
+    traits: dict[str, tuple[Any, int, int]]
+    removed: dict[str, tuple[int, int]]
+    accounts: dict[str, int]
+
+
+_stored_decode = msgspec.msgpack.Decoder(_Stored).decode
+
+
+def pack(profile: Profile) -> bytes:
+    """A profile as bytes."""
+    return _profile_encode(
+        _Stored(
+            profile.id,
+            profile.kind,
+            profile.created_ms,
+            profile.updated_ms,
+            [(e.namespace, e.value, at) for e, at in profile.external_ids.items()],
+            {k: tuple(v) for k, v in profile.traits.items()},  # type: ignore[misc]
+            profile.removed,
+            profile.accounts,
+        )
+    )
+
+
+def unpack(body: bytes) -> Profile:
+    """The profile that `pack` wrote."""
+    from millstream.eventlog.resolved import TraitValue  # noqa: PLC0415  (kept beside its only use)
+
+    stored = _stored_decode(body)
+    return Profile(
+        stored.id,
+        "account" if stored.kind == "account" else "person",
+        stored.created_ms,
+        {ExternalId(n, v): at for n, v, at in stored.external_ids},
+        {k: TraitValue(*v) for k, v in stored.traits.items()},
+        dict(stored.removed),
+        stored.accounts,
+        stored.updated_ms,
+    )
+
+
+def view(profile: Profile) -> ProfileView:
+    """A profile as delivery sees it."""
+    ids: dict[str, list[str]] = {}
+    for external, _ in sorted(profile.external_ids.items(), key=lambda item: -item[1]):
+        ids.setdefault(external.namespace, []).append(external.value)
+    newest = sorted(profile.accounts, key=lambda a: -profile.accounts[a])
+    return ProfileView(profile.id, profile.email(), profile.traits, ids, newest)
+
+
+def chunks(items: Iterable[Any], size: int = _MANY) -> Iterable[Sequence[Any]]:
+    """Lists of at most so many, for statements with bound lists."""
+    found = list(items)
+    for i in range(0, len(found), size):
+        yield found[i : i + size]
+
+
+class SqliteProcessorStore:
+    """See the ports in `pipeline.store` and `eventlog.resolved`."""
+
+    def __init__(self, writer: Writer | None, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._position: Offset | None = None
+
+    async def commit(self, commit: ProcessorCommit) -> None:
+        """One transaction; see the port."""
+        if self._writer is None:
+            raise sqlite3.OperationalError("opened read-only")
+        await self._writer.run(lambda connection: self._write(connection, commit))
+        self._position = commit.position
+
+    def _write(self, c: sqlite3.Connection, commit: ProcessorCommit) -> None:
+        if commit.profiles:
+            c.executemany(
+                "INSERT INTO profile VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                [(p.id, pack(p)) for p in commit.profiles],
+            )
+        if commit.identities:
+            c.executemany(
+                "INSERT INTO identity VALUES (?, ?, ?) "
+                "ON CONFLICT (namespace, value) DO UPDATE SET profile = excluded.profile",
+                [(e.namespace, e.value, p) for e, p in commit.identities.items()],
+            )
+        for absorbed, survivor in commit.merged.items():
+            c.execute("INSERT OR REPLACE INTO merged VALUES (?, ?)", (absorbed, survivor))
+            c.execute("UPDATE merged SET survivor = ? WHERE survivor = ?", (survivor, absorbed))
+            c.execute("UPDATE waiting SET profile = ? WHERE profile = ?", (survivor, absorbed))
+            c.execute("DELETE FROM profile WHERE id = ?", (absorbed,))
+        if commit.annotations:
+            squeeze = zstandard.ZstdCompressor(level=1).compress
+            c.executemany(
+                "INSERT OR REPLACE INTO annotation VALUES (?, ?, ?)",
+                [
+                    (a.base, len(a.resolutions), squeeze(msgspec.msgpack.encode(a.resolutions)))
+                    for a in commit.annotations
+                ],
+            )
+        c.execute("INSERT OR REPLACE INTO meta VALUES ('position', ?)", (str(commit.position),))
+
+    def position(self) -> Offset:
+        """The first offset without annotation."""
+        if self._position is None or self._writer is None:
+            row = self._readers.one("SELECT value FROM meta WHERE name = 'position'")
+            self._position = int(row[0]) if row else 0
+        return self._position
+
+    def annotations(self, offset: Offset, end: Offset) -> list[Annotation]:
+        """Annotations that overlap the range."""
+        rows = self._readers.all(
+            "SELECT base, body FROM annotation WHERE base < ? AND base >= "
+            "COALESCE((SELECT max(base) FROM annotation WHERE base <= ?), 0) ORDER BY base",
+            (end, offset),
+        )
+        squash = zstandard.ZstdDecompressor().decompress
+        return [Annotation(base, _resolutions_decode(squash(body))) for base, body in rows]
+
+    def find(self, ids: Iterable[ExternalId]) -> dict[ExternalId, str]:
+        """The profile of each known external id."""
+        found: dict[ExternalId, str] = {}
+        for some in chunks(set(ids)):
+            marks = ",".join(["(?,?)"] * len(some))
+            rows = self._readers.all(
+                "SELECT i.namespace, i.value, COALESCE(m.survivor, i.profile) FROM identity i "  # noqa: S608
+                f"LEFT JOIN merged m ON m.absorbed = i.profile WHERE (i.namespace, i.value) IN (VALUES {marks})",
+                [part for external in some for part in external],
+            )
+            found.update((ExternalId(n, v), p) for n, v, p in rows)
+        return found
+
+    def load(self, ids: Iterable[str]) -> dict[str, Profile]:
+        """The profiles under the ids asked for."""
+        found: dict[str, Profile] = {}
+        for some in chunks(set(ids)):
+            marks = ",".join(["(?)"] * len(some))
+            rows = self._readers.all(
+                f"SELECT w.column1, p.body FROM (VALUES {marks}) w LEFT JOIN merged m ON m.absorbed = w.column1 "  # noqa: S608
+                "JOIN profile p ON p.id = COALESCE(m.survivor, w.column1)",
+                list(some),
+            )
+            found.update((asked, unpack(body)) for asked, body in rows)
+        return found
+
+    def views(self, ids: Iterable[str]) -> dict[str, ProfileView]:
+        """The profiles as delivery sees them."""
+        return {asked: view(profile) for asked, profile in self.load(ids).items()}
+
+    async def forget(self, profile_id: str) -> None:
+        """Erase a person."""
+        if self._writer is None:
+            raise sqlite3.OperationalError("opened read-only")
+
+        def work(c: sqlite3.Connection) -> None:
+            names = [
+                profile_id,
+                *(r[0] for r in c.execute("SELECT absorbed FROM merged WHERE survivor = ?", (profile_id,))),
+            ]
+            for name in names:
+                c.execute("DELETE FROM profile WHERE id = ?", (name,))
+                c.execute("DELETE FROM identity WHERE profile = ?", (name,))
+                c.execute("DELETE FROM waiting WHERE profile = ?", (name,))
+                c.execute("DELETE FROM dead_letter WHERE profile = ?", (name,))
+                c.execute("DELETE FROM merged WHERE absorbed = ?", (name,))
+
+        await self._writer.run(work)
+
+    def drop_annotations_before(self, offset: Offset) -> None:
+        """Forget annotations of dropped log files."""
+        if self._writer is not None:
+            self._writer.submit(
+                lambda c: c.execute("DELETE FROM annotation WHERE base + n <= ?", (offset,)) and None
+            )
+
+    async def close(self) -> None:
+        """The writer is closed by `SqliteState`."""
