@@ -33,7 +33,8 @@ class Resolution(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tru
     offset. `superseded` names traits whose value in this event is older than what the profile has. `gained_address`
     is true when this event gave its profile its first way to be reached (email, contact id, user token), also by
     merging: whatever waits for that profile goes out behind it. `note` is the trace's remark (a refused merge, the
-    traceback of a quarantined event).
+    traceback of a quarantined event). `results` holds what this event made of traits other than by saying them:
+    the values after Amplitude's operations, None for removed ones.
     """
 
     status: Status
@@ -43,6 +44,7 @@ class Resolution(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tru
     superseded: tuple[str, ...] = ()
     gained_address: bool = False
     note: str | None = None
+    results: dict[str, Any] = {}
 
 
 class Annotation(msgspec.Struct, frozen=True):

@@ -46,7 +46,7 @@ def pack(profile: Profile) -> bytes:
             profile.created_ms,
             profile.updated_ms,
             [(e.namespace, e.value, at) for e, at in profile.external_ids.items()],
-            {k: tuple(v) for k, v in profile.traits.items()},  # type: ignore[misc]
+            {k: tuple(v) for k, v in profile.traits.items()},
             profile.removed,
             profile.accounts,
         )

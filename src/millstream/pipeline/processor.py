@@ -1,0 +1,137 @@
+"""The processor: dedupe, identity, traits; one annotation per log block, one transaction per step.
+
+It takes "now" from the records' receipt and new profile ids from offsets, so running a batch again gives the same
+result. A batch that raises is run one event at a time; the event that raises is quarantined.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from millstream.eventlog.dedupe import Dedupe
+from millstream.eventlog.log import EventLog
+from millstream.eventlog.record import Block, Kind, Offset
+from millstream.eventlog.resolved import Annotation, Resolution, Status
+from millstream.pipeline.step import Step
+from millstream.pipeline.store import ProcessorStore
+from millstream.spec import events
+from millstream.spec.events import Event
+
+_log = logging.getLogger("millstream.processor")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorSettings:
+    """`company_group_types`: Amplitude group types that are accounts."""
+
+    company_group_types: tuple[str, ...] = ("company", "account", "org", "organization")
+    step_events: int = 2000
+    slice_events: int = 100
+
+
+class Processor:
+    """One consumer of the log. `step` does what is there; `run` goes on until told to stop."""
+
+    def __init__(
+        self, log: EventLog, store: ProcessorStore, dedupe: Dedupe, settings: ProcessorSettings | None = None
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._dedupe = dedupe
+        self._settings = settings or ProcessorSettings()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Process as events arrive, until `stopping` is set."""
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            while not stopping.is_set():
+                if await self.step():
+                    continue
+                arrival = asyncio.create_task(self._log.wait_for(self._store.position()))
+                await asyncio.wait({arrival, stop}, return_when=asyncio.FIRST_COMPLETED)
+                arrival.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await arrival
+        finally:
+            stop.cancel()
+
+    async def step(self) -> int:
+        """Process at most `step_events` events and commit. Returns how many; 0 when there is nothing new."""
+        start = max(self._store.position(), self._log.bounds().start)
+        blocks = [b for b in self._log.read(start, self._settings.step_events) if b.end > start]
+        if not blocks:
+            return 0
+        step = Step(self._store, self._settings.company_group_types, blocks[-1].end)
+        fresh: set[int] = set()
+        for block in blocks:
+            resolutions: list[Resolution] = []
+            for at in range(0, len(block), self._settings.slice_events):
+                resolutions += self._slice(step, block, at, fresh)
+                await asyncio.sleep(0)
+            step.commit.annotations.append(Annotation(block.base, resolutions))
+        await self._store.commit(step.finish())
+        newest = max(max(b.received_ms) for b in blocks)
+        for id_hash in fresh:
+            self._dedupe.add(id_hash, newest)
+        self._dedupe.expire(newest)
+        return blocks[-1].end - start
+
+    def _slice(self, step: Step, block: Block, at: int, fresh: set[int]) -> list[Resolution]:
+        """The resolutions of up to `slice_events` records of a block."""
+        end = min(at + self._settings.slice_events, len(block))
+        todo: list[tuple[Offset, int, Event]] = []
+        found: dict[int, Resolution] = {}
+        for i in range(at, end):
+            if block.kinds[i] == Kind.REJECTED:
+                found[i] = Resolution(Status.REJECTED)
+            elif block.id_hashes[i] in fresh or self._dedupe.seen(block.id_hashes[i]):
+                found[i] = Resolution(Status.DUPLICATE)
+            else:
+                fresh.add(block.id_hashes[i])
+                try:
+                    todo.append((i, block.times_ms[i], events.decode(block.bodies[i])))
+                except msgspec.MsgspecError as error:
+                    found[i] = Resolution(Status.QUARANTINED, note=f"not a canonical event: {error}")
+        found.update(self._resolve(step, block.base, todo))
+        return [found[i] for i in range(at, end)]
+
+    def _resolve(
+        self, step: Step, base: Offset, todo: Sequence[tuple[int, int, Event]]
+    ) -> dict[int, Resolution]:
+        step.prefetch([event for _, _, event in todo])
+        found: dict[int, Resolution] = {}
+        for i, time_ms, event in todo:
+            mark = step.mark(event)
+            try:
+                found[i] = step.resolve(event, base + i, time_ms)
+            except Exception:  # noqa: BLE001  (a poisoned event must not stop every destination)
+                step.restore(mark)
+                _log.exception("event quarantined", extra={"offset": base + i})
+                found[i] = Resolution(Status.QUARANTINED, note=traceback.format_exc(limit=-5)[-2000:])
+        return found
+
+
+def rebuild(dedupe: Dedupe, log: EventLog, position: Offset, window_ms: int) -> None:
+    """Fill a new dedupe index from the header columns of what was processed within the window."""
+    end = log.bounds().end
+    if end == 0:
+        return
+    last = log.read_headers(max(end - 1, 0), 1)
+    newest = max(last[-1].received_ms) if last else 0
+    offset = log.find_time(newest - window_ms)
+    while offset < position:
+        blocks = [b for b in log.read_headers(offset, 20_000) if b.end > offset]
+        if not blocks:
+            return
+        for block in blocks:
+            for i in range(len(block)):
+                if block.base + i < position and block.kinds[i] != Kind.REJECTED:
+                    dedupe.add(block.id_hashes[i], block.received_ms[i])
+        offset = blocks[-1].end

@@ -1,0 +1,191 @@
+"""One step of the processor: the profiles it touches, as the store had them and as the step leaves them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+
+from millstream.eventlog.record import Offset
+from millstream.eventlog.resolved import Resolution, Status
+from millstream.pipeline.store import ProcessorCommit, ProcessorStore
+from millstream.profiles import identifiers, traits
+from millstream.profiles.identity import decide
+from millstream.profiles.profile import ExternalId, Profile
+from millstream.spec.events import Event
+
+_Mark = tuple[dict[ExternalId, str], dict[str, Profile], dict[str, str]]
+
+
+class Step:
+    """An overlay over the store: reads in batches, collects one commit."""
+
+    def __init__(self, store: ProcessorStore, group_types: Iterable[str], end: Offset) -> None:
+        self._store = store
+        self._group_types = tuple(group_types)
+        self.commit = ProcessorCommit(position=end)
+        self._owners: dict[ExternalId, str] = {}
+        self._known: set[ExternalId] = set()
+        self._profiles: dict[str, Profile] = {}
+        self._touched: dict[str, None] = {}
+
+    def prefetch(self, found: Sequence[Event]) -> None:
+        """Read the profiles of these events with one look-up of ids and one of profiles."""
+        wanted: set[ExternalId] = set()
+        for event in found:
+            wanted.update(identifiers.person_ids(event))
+            wanted.update(identifiers.member_ids(event, self._group_types))
+            if event.previous_id:
+                wanted.add(ExternalId(identifiers.ANONYMOUS_ID, event.previous_id))
+                wanted.add(ExternalId(identifiers.USER_ID, event.previous_id))
+        missing = wanted - self._known
+        self._known |= missing
+        owners = {e: self._survivor(p) for e, p in self._store.find(missing).items()}
+        for external, owner in owners.items():
+            self._owners.setdefault(external, owner)
+        unread = {p for p in self._owners.values() if p not in self._profiles}
+        self._profiles.update(self._store.load(unread))
+
+    def resolve(self, event: Event, offset: Offset, time_ms: int) -> Resolution:
+        """Find the event's person and account, apply its traits."""
+        account = self._account(event, offset, time_ms)
+        ids = identifiers.person_ids(event)
+        if event.type == "alias" and event.previous_id and not identifiers.blocked(event.previous_id):
+            ids = [*ids[:1], ExternalId(identifiers.ANONYMOUS_ID, event.previous_id)]
+        if not ids:
+            note = None if event.type == "group" else "no identifier that identifies"
+            return Resolution(Status.NEW, account=account.id if account else None, note=note)
+        person, absorbed_waiting, note = self._person(ids, offset, time_ms)
+        had_email = person.email() is not None
+        for external in ids:
+            if self._owners.get(external) == person.id:
+                seen = person.external_ids.get(external)
+                person.external_ids[external] = time_ms if seen is None else max(seen, time_ms)
+        change = self._apply_traits(person, event, offset, time_ms)
+        for member in identifiers.member_ids(event, self._group_types):
+            owner = self._owners.get(member) or self._new(member, "account", offset, time_ms).id
+            person.accounts[owner] = max(time_ms, person.accounts.get(owner, time_ms))
+        person.updated_ms = max(person.updated_ms, time_ms)
+        self._touched[person.id] = None
+        email = person.email()
+        gained = email is not None and (not had_email or absorbed_waiting)
+        notes = "; ".join(n for n in (note, change.note) if n)
+        return Resolution(
+            Status.NEW,
+            person.id,
+            account.id if account else None,
+            email,
+            tuple(change.superseded),
+            gained,
+            notes or None,
+            change.results,
+        )
+
+    def finish(self) -> ProcessorCommit:
+        """The commit with every profile that was touched and is still its own."""
+        self.commit.profiles = [self._profiles[i] for i in self._touched if i in self._profiles]
+        return self.commit
+
+    def mark(self, event: Event) -> _Mark:
+        """What `restore` needs should this event raise: copies of the few profiles it can touch."""
+        ids = [*identifiers.person_ids(event), *identifiers.member_ids(event, self._group_types)]
+        if event.previous_id:
+            ids.append(ExternalId(identifiers.ANONYMOUS_ID, event.previous_id))
+        owners = {e: self._owners[e] for e in ids if e in self._owners}
+        return owners, {p: self._profiles[p] for p in owners.values() if p in self._profiles}, {}
+
+    def restore(self, mark: _Mark) -> None:
+        """Read the profiles of a failed event anew, so that nothing half-done is committed."""
+        owners, profiles, _ = mark
+        fresh = self._store.load(profiles)
+        for profile_id, known in profiles.items():
+            self._profiles[profile_id] = (
+                known if profile_id in self._touched else fresh.get(profile_id, known)
+            )
+        self._owners.update(owners)
+
+    def _survivor(self, profile: str) -> str:
+        while profile in self.commit.merged:
+            profile = self.commit.merged[profile]
+        return profile
+
+    def _account(self, event: Event, offset: Offset, time_ms: int) -> Profile | None:
+        external = identifiers.account_id(event, self._group_types)
+        if external is None:
+            return None
+        owner = self._owners.get(external)
+        account = self._profiles[owner] if owner else self._new(external, "account", offset, time_ms)
+        traits.apply(account, event.traits, time_ms, offset)
+        if event.operations:
+            traits.operate(account, event.operations, time_ms, offset)
+        account.updated_ms = max(account.updated_ms, time_ms)
+        self._touched[account.id] = None
+        return account
+
+    def _person(
+        self, ids: list[ExternalId], offset: Offset, time_ms: int
+    ) -> tuple[Profile, bool, str | None]:
+        """The person that the ids decide on; whether somebody without an address was absorbed; the refusal."""
+        owners = {e: self._profiles[self._owners[e]] for e in ids if e in self._owners}
+        decision = decide(ids, owners)
+        if decision.profile is None:
+            person = self._new(decision.gains[0] if decision.gains else ids[0], "person", offset, time_ms)
+        else:
+            person = self._profiles[decision.profile]
+        absorbed_waiting = False
+        for gone in decision.absorbs:
+            absorbed = self._profiles.pop(gone)
+            absorbed_waiting = absorbed_waiting or absorbed.email() is None or person.email() is None
+            traits.merge(person, absorbed)
+            for external in absorbed.external_ids:
+                self._own(external, person.id)
+            self.commit.merged = {a: (person.id if s == gone else s) for a, s in self.commit.merged.items()}
+            self.commit.merged[gone] = person.id
+            self._touched.pop(gone, None)
+        for external in decision.gains:
+            self._own(external, person.id)
+        return person, absorbed_waiting, decision.note
+
+    def _new(self, external: ExternalId, kind: str, offset: Offset, time_ms: int) -> Profile:
+        """A profile whose id follows from the offset and what it is made for: the same when run again."""
+        digest = blake2b(f"{offset}\x00{kind}\x00{external}".encode(), digest_size=12).hexdigest()
+        if kind == "account":
+            profile = Profile(f"acc_{digest}", "account", time_ms, {external: time_ms})
+            self._own(external, profile.id)
+        else:
+            profile = Profile(f"use_{digest}", "person", time_ms)
+        self._profiles[profile.id] = profile
+        self._touched[profile.id] = None
+        return profile
+
+    def _own(self, external: ExternalId, profile: str) -> None:
+        self._owners[external] = profile
+        self._known.add(external)
+        self.commit.identities[external] = profile
+
+    def _apply_traits(self, person: Profile, event: Event, offset: Offset, time_ms: int) -> traits.Change:
+        change = traits.Change()
+        if event.type == "identify" or (event.type == "track" and event.traits):
+            said = copy.copy(event.traits)
+            said.pop("hubspot", None)
+            said = {k: v for k, v in said.items() if not self._is_group_copy(event, k, v)}
+            change = traits.apply(person, said, time_ms, offset)
+        if event.operations and event.type != "group":
+            change.results = traits.operate(person, event.operations, time_ms, offset)
+        context = event.context.get("traits")
+        if isinstance(context, dict) and event.type in {"track", "page", "screen"}:
+            fill_only = event.dialect == "rudderstack"
+            late = traits.apply(
+                person,
+                {k: v for k, v in context.items() if k != "hubspot"},
+                time_ms,
+                offset,
+                fill_only=fill_only,
+            )
+            change.superseded += late.superseded
+            change.note = change.note or late.note
+        return change
+
+    def _is_group_copy(self, event: Event, key: str, value: object) -> bool:
+        """Amplitude's `set_group` repeats the membership as a user property: no trait of the person."""
+        return any(g.type == key and value in (g.id, [g.id]) for g in event.groups)
