@@ -1,0 +1,32 @@
+"""`millstream eval`: one JSON line in, one JSON line out, whatever the line is (SEMANTICS 41)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from millstream.mapping.compile import compile_mapping
+from millstream.mapping.directives import MappingError
+from millstream.mapping.trigger import TriggerError, parse_trigger
+from millstream.mapping.values import UNDEFINED
+
+
+def evaluate_line(line: bytes) -> bytes:
+    """The answer to one line; `output` is absent when the result is undefined."""
+    return msgspec.json.encode(_answer(line))
+
+
+def _answer(line: bytes) -> dict[str, Any]:
+    try:
+        asked = msgspec.json.decode(line)
+        if not isinstance(asked, dict) or not isinstance(asked.get("event"), dict):
+            return {"error": 'expected {"mapping" or "trigger": …, "event": {…}}'}
+        if "trigger" in asked:
+            return {"output": parse_trigger(asked["trigger"], asked.get("compat")).matches(asked["event"])}
+        output = compile_mapping(asked.get("mapping")).evaluate(asked["event"])
+    except (MappingError, TriggerError) as error:
+        return {"error": str(error)}
+    except (msgspec.DecodeError, TypeError, RecursionError) as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    return {} if output is UNDEFINED else {"output": output}
