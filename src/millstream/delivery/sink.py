@@ -125,7 +125,7 @@ class Cause(Enum):
     BATCH_REJECTED = "batch_rejected"  # HubSpot rejected all rows for a fault of some: bisect
 
 
-class CallFailed(Exception):  # noqa: N818  (it names the event, as httpx's exceptions do)
+class CallFailed(Exception):
     """A failure that no row caused, or that cannot be told apart by row (`BATCH_REJECTED`)."""
 
     def __init__(
@@ -151,6 +151,9 @@ class Sink(Protocol):
 
     async def call(self, kind: str, rows: Sequence[Row], records: Records) -> list[Result]:
         """Execute one batch. One result per row, in order. Raises `CallFailed`."""
+
+    def describe(self, kind: str, rows: Sequence[Row], records: Records) -> bytes:
+        """The request that a call would make, as JSON: for shadow mode, dead letters and dry runs."""
 
     async def probe(self) -> None:
         """Ask the destination something cheap, to find out whether it answers again. Raises `CallFailed`."""

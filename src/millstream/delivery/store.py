@@ -6,7 +6,7 @@ short; `commit` returns only after the transaction is durable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,18 +25,6 @@ class WaitingRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ParkedRow:
-    """An effect whose record failed; planned again from the log when `due_ms` comes."""
-
-    record: Key
-    job: Job
-    due_ms: int
-    tries: int
-    first_ms: int
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """An effect that should have gone and did not. `body` is the encoded event, kept apart from the log."""
 
@@ -50,15 +38,6 @@ class DeadLetter:
     profile: str | None = None
     email: str | None = None
     request: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeBlock:
-    """The outcomes of consecutive offsets: one state byte each, and the effects behind them."""
-
-    base: Offset
-    states: bytes
-    outcomes: Sequence[Sequence[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +64,6 @@ class DeliveryCommit:
     outcomes: dict[Offset, list[Outcome]] = field(default_factory=dict)
     waiting_added: list[WaitingRow] = field(default_factory=list)
     waiting_removed: list[Job] = field(default_factory=list)
-    parked: list[ParkedRow] = field(default_factory=list)
-    unparked: list[Job] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     dead_removed: list[int] = field(default_factory=list)
     records: list[RecordState] = field(default_factory=list)
@@ -123,17 +100,8 @@ class DeliveryStore(Protocol):
     def waiting_count(self, destination: str, profile: str | None = None) -> int:
         """How many rows wait, of one profile or of all."""
 
-    def parked_due(self, destination: str, now_ms: int, limit: int) -> list[ParkedRow]:
-        """Parked rows that are due, by offset."""
-
-    def parked_records(self, destination: str, keys: Iterable[Key]) -> dict[Key, ParkedRow]:
-        """Which of these records are parked, each with its row of most tries."""
-
-    def parked_count(self, destination: str) -> int:
-        """How many rows are parked."""
-
     def first_reference(self, destination: str) -> Offset | None:
-        """The lowest offset that a waiting or parked row refers to: the log must keep it."""
+        """The lowest offset that a waiting row refers to: the log must keep it."""
 
     def dead_letters(
         self,

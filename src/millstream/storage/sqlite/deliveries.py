@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +11,7 @@ import zstandard
 
 from millstream.delivery.operation import Job, Key, RecordState
 from millstream.delivery.outcome import Outcome, Reason, State
-from millstream.delivery.store import DeadLetter, DeliveryCommit, ParkedRow, Position, WaitingRow
+from millstream.delivery.store import DeadLetter, DeliveryCommit, Position, WaitingRow
 from millstream.eventlog.record import Offset
 from millstream.storage.sqlite.connection import Readers
 from millstream.storage.sqlite.writer import Writer
@@ -112,42 +111,10 @@ class SqliteDeliveryStore:
             )[0]
         )
 
-    def parked_due(self, destination: str, now_ms: int, limit: int) -> list[ParkedRow]:
-        """Parked rows that are due."""
-        return _parked(
-            self._readers.all(
-                'SELECT record, "offset", mapping, effect, due_ms, tries, first_ms, detail FROM parked '
-                'WHERE destination = ? AND due_ms <= ? ORDER BY "offset" LIMIT ?',
-                (destination, now_ms, limit),
-            )
-        )
-
-    def parked_records(self, destination: str, keys: Iterable[Key]) -> dict[Key, ParkedRow]:
-        """Which of the records are parked."""
-        found: dict[Key, ParkedRow] = {}
-        wanted = [json.dumps(k) for k in keys]
-        for i in range(0, len(wanted), 400):
-            some = wanted[i : i + 400]
-            rows = self._readers.all(
-                'SELECT record, "offset", mapping, effect, due_ms, tries, first_ms, detail FROM parked '  # noqa: S608
-                f"WHERE destination = ? AND record IN ({','.join('?' * len(some))}) ORDER BY tries",
-                (destination, *some),
-            )
-            found.update((row.record, row) for row in _parked(rows))
-        return found
-
-    def parked_count(self, destination: str) -> int:
-        """How many are parked."""
-        return int(self._readers.one("SELECT count(*) FROM parked WHERE destination = ?", (destination,))[0])
-
     def first_reference(self, destination: str) -> Offset | None:
         """The lowest offset that is still needed."""
-        rows = [
-            self._readers.one(f'SELECT min("offset") FROM {table} WHERE destination = ?', (destination,))  # noqa: S608
-            for table in ("waiting", "parked")
-        ]
-        found = [r[0] for r in rows if r and r[0] is not None]
-        return min(found) if found else None
+        row = self._readers.one('SELECT min("offset") FROM waiting WHERE destination = ?', (destination,))
+        return int(row[0]) if row and row[0] is not None else None
 
     def dead_letters(
         self,
@@ -226,13 +193,6 @@ def _waiting(rows: list[Any]) -> list[WaitingRow]:
     return [WaitingRow(p, Job(o, m, e), since) for p, o, m, e, since in rows]
 
 
-def _parked(rows: list[Any]) -> list[ParkedRow]:
-    return [
-        ParkedRow(Key(*json.loads(record)), Job(o, m, e), due, tries, first, detail)
-        for record, o, m, e, due, tries, first, detail in rows
-    ]
-
-
 def _record(object_type: str, row: Any) -> RecordState:
     by, value, rid, confirmed, at = row
     return RecordState(Key(object_type, by, value), rid, _confirmed_decode(confirmed), at)
@@ -249,11 +209,6 @@ def _write(c: sqlite3.Connection, commit: DeliveryCommit) -> None:
     c.executemany(
         "INSERT OR REPLACE INTO waiting SELECT ?1, ?2, ?3, ?4, COALESCE((SELECT survivor FROM merged WHERE absorbed = ?5), ?5), ?6",
         [(d, *w.job, w.profile, w.since_ms) for w in commit.waiting_added],
-    )
-    c.executemany(f"DELETE FROM parked WHERE {job}", [(d, *j) for j in commit.unparked])  # noqa: S608
-    c.executemany(
-        "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(d, *p.job, json.dumps(p.record), p.due_ms, p.tries, p.first_ms, p.detail) for p in commit.parked],
     )
     c.executemany("DELETE FROM dead_letter WHERE id = ?", [(i,) for i in commit.dead_removed])
     c.executemany(

@@ -58,21 +58,6 @@ CREATE TABLE waiting (
 CREATE INDEX waiting_profile ON waiting (destination, profile);
 CREATE INDEX waiting_since ON waiting (destination, since_ms);
 
-CREATE TABLE parked (
-    destination TEXT NOT NULL,
-    "offset" INTEGER NOT NULL,
-    mapping TEXT NOT NULL,
-    effect TEXT NOT NULL,
-    record TEXT NOT NULL,            -- JSON of the key
-    due_ms INTEGER NOT NULL,
-    tries INTEGER NOT NULL,
-    first_ms INTEGER NOT NULL,
-    detail TEXT NOT NULL,
-    PRIMARY KEY (destination, "offset", mapping, effect)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX parked_due ON parked (destination, due_ms);
-CREATE INDEX parked_record ON parked (destination, record);
-
 CREATE TABLE dead_letter (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     destination TEXT NOT NULL,

@@ -1,0 +1,182 @@
+"""What a call's results mean: outcomes, what we now know of records, which rows go again. Used by `delivery.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from millstream.delivery.ledger import Ledger
+from millstream.delivery.operation import Job, Key, RecordState, Stamped, value_hash
+from millstream.delivery.outcome import Outcome, Reason, State
+from millstream.delivery.records import RecordBook
+from millstream.delivery.sink import Confirmed, Filtered, Gone, Later, Rejected, Result, SendRow, WriteRow
+from millstream.delivery.slots import Entry, Slots, jobs_of
+
+MAX_TRIES = 10
+_MAX_GONE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the engine around a settlement does for it."""
+
+    rest: Callable[[Entry, float], None]
+    dead: Callable[[Job, Reason, str, Entry], None]
+    replan: Callable[[list[Job]], None]
+    delivered: Callable[[list[Job]], None]
+    jitter: Callable[[], float]
+
+
+class Settlement:
+    """Settles rows of one destination."""
+
+    def __init__(
+        self, slots: Slots, ledger: Ledger, records: RecordBook, hooks: Hooks, resend_after_ms: int
+    ) -> None:
+        self._slots = slots
+        self._ledger = ledger
+        self._records = records
+        self._hooks = hooks
+        self._resend_after_ms = resend_after_ms
+
+    def trim(self, entry: Entry, now_ms: int) -> bool:
+        """Leave out what the destination already has, or has newer. False when nothing is left: then it is settled."""
+        row = entry.row
+        if isinstance(row, SendRow):
+            if row.pair is None or self._records.get(row.pair) is None:
+                return True
+            self._outcome(entry, State.FILTERED, Reason.UNCHANGED)
+            self._slots.done(entry)
+            return False
+        state = self._records.get(row.key)
+        if state is None:
+            return True
+        fresh = now_ms - state.at_ms < self._resend_after_ms
+        kept: dict[str, Stamped] = {}
+        older = 0
+        for name, stamped in row.values.items():
+            known = state.confirmed.get(name)
+            if known is not None:
+                if (stamped.time_ms, stamped.offset) < (known[1], known[2]):
+                    older += 1
+                    continue
+                if fresh and known[0] == value_hash(stamped.value):
+                    continue
+            kept[name] = stamped
+        if kept:
+            row.values = kept
+            return True
+        if older:
+            self._outcome(entry, State.DELIVERED, Reason.OK, notes=("superseded",))
+        else:
+            self._outcome(entry, State.FILTERED, Reason.UNCHANGED)
+        self._slots.done(entry)
+        return False
+
+    async def settle(
+        self, entry: Entry, result: Result, now_ms: int, alone: Callable[[Entry], Awaitable[None]]
+    ) -> None:
+        """Apply one row's result. `alone` executes an entry's contributions one by one."""
+        match result:
+            case Confirmed():
+                self._confirmed(entry, result, now_ms)
+            case Filtered():
+                self._outcome(entry, State.FILTERED, result.reason, result.detail)
+                self._slots.done(entry)
+            case Rejected():
+                await self._rejected(entry, result, alone)
+            case Later():
+                self._later(entry, result)
+            case Gone():
+                self._gone(entry, result)
+            case _:
+                assert_never(result)
+
+    def _confirmed(self, entry: Entry, result: Confirmed, now_ms: int) -> None:
+        row = entry.row
+        if isinstance(row, SendRow):
+            if row.pair is not None:
+                self._records.learn(RecordState(row.pair, result.id or "1", {}, now_ms))
+        else:
+            key = Key(row.key.object, "id", result.id) if result.id is not None else row.key
+            state = self._records.get(key) or RecordState(key, result.id or row.key.value)
+            for name, stamped in row.values.items():
+                known = state.confirmed.get(name)
+                stamp = (stamped.time_ms, stamped.offset)
+                if name not in result.dropped and (known is None or stamp >= known[1:]):
+                    state.confirmed[name] = (value_hash(stamped.value), *stamp)
+            state.at_ms = now_ms
+            names = {row.key, *result.aliases}
+            self._records.learn(state, names)
+            for name in names:
+                self._slots.join(name, key)
+        self._outcome(entry, State.DELIVERED, Reason.OK, notes=result.notes)
+        self._hooks.delivered(jobs_of(entry))
+        self._slots.done(entry)
+
+    async def _rejected(
+        self, entry: Entry, result: Rejected, alone: Callable[[Entry], Awaitable[None]]
+    ) -> None:
+        row = entry.row
+        if isinstance(row, WriteRow):
+            blamed = {p for p in result.properties if p in row.values}
+            left = {n: v for n, v in row.values.items() if n not in blamed}
+            if blamed and left:
+                note = tuple(f"value_rejected:{p}" for p in sorted(blamed))
+                row.values = left
+                row.extra = {**row.extra, "notes": (*row.extra.get("notes", ()), *note)}
+                for op in entry.contributions:
+                    for name in blamed:
+                        op.values.pop(name, None)
+                self._slots.again(entry)
+                return
+            if len(row.jobs) > 1:
+                await alone(entry)
+                return
+        for job in jobs_of(entry):
+            self._hooks.dead(job, result.reason, result.detail, entry)
+        self._slots.done(entry)
+
+    def _later(self, entry: Entry, result: Later) -> None:
+        if not result.counts:
+            self._hooks.rest(entry, result.after_s)
+            return
+        entry.tries += 1
+        if entry.tries >= MAX_TRIES:
+            for job in jobs_of(entry):
+                self._hooks.dead(job, Reason.ATTEMPTS_EXHAUSTED, result.detail, entry)
+            self._slots.done(entry)
+            return
+        # 10 attempts: 1, 2, 4, … s, the last waits about half an hour; together less than 4 hours.
+        delay = max(result.after_s, 2.0 ** (entry.tries - 1) * (4 if entry.tries > 6 else 1))
+        self._hooks.rest(entry, delay * (0.75 + 0.5 * self._hooks.jitter()))
+
+    def _gone(self, entry: Entry, result: Gone) -> None:
+        assert isinstance(entry.row, WriteRow)
+        self._records.forget(entry.row.key)
+        jobs = jobs_of(entry)
+        tries = int(entry.row.extra.get("gone", 0)) + 1
+        if tries > _MAX_GONE:
+            for job in jobs:
+                self._hooks.dead(job, Reason.RECORD_NOT_FOUND, result.detail, entry)
+            self._slots.done(entry)
+            return
+        self._slots.done(entry)
+        self._hooks.replan(jobs)
+
+    def _outcome(
+        self, entry: Entry, state: State, reason: Reason, detail: str = "", notes: tuple[str, ...] = ()
+    ) -> None:
+        """The same outcome for every job of the row, with each contribution's own notes."""
+        row = entry.row
+        if isinstance(row, SendRow):
+            self._ledger.decide(
+                Outcome(row.job, state, reason, detail, (*row.payload.get("notes", ()), *notes), entry.kind)
+            )
+            return
+        own = {op.job: op.notes for op in entry.contributions if op.job is not None}
+        extra = tuple(row.extra.get("notes", ()))
+        for job in row.jobs:
+            said = tuple(dict.fromkeys((*own.get(job, ()), *extra, *notes)))
+            self._ledger.decide(Outcome(job, state, reason, detail, said, entry.kind))
