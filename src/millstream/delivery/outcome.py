@@ -50,6 +50,7 @@ class Reason(StrEnum):
     DEFINITION_LIMIT = "definition_limit"
     GDPR_BLOCKED = "gdpr_blocked"
     EXPIRED = "expired"
+    DROPPED = "dropped"
     FORGOTTEN = "forgotten"
     CUSTOM_EVENTS_UNAVAILABLE = "custom_events_unavailable"
     SCHEMAS_UNAVAILABLE = "schemas_unavailable"
@@ -92,6 +93,7 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.DEFINITION_LIMIT: "It would need one more event definition than we may create.",
     Reason.GDPR_BLOCKED: "The address is on HubSpot's GDPR blocklist.",
     Reason.EXPIRED: "The destination lagged beyond `max_lag`.",
+    Reason.DROPPED: "Somebody gave the dead letter up.",
     Reason.FORGOTTEN: "`millstream forget` removed the person.",
     Reason.CUSTOM_EVENTS_UNAVAILABLE: "The portal's plan or the token's scopes do not allow custom events.",
     Reason.SCHEMAS_UNAVAILABLE: "The token may not create properties or definitions.",

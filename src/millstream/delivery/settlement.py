@@ -39,6 +39,7 @@ class Settlement:
         self._records = records
         self._hooks = hooks
         self._resend_after_ms = resend_after_ms
+        self._gone_before: dict[Job, int] = {}
 
     def trim(self, entry: Entry, now_ms: int) -> bool:
         """Leave out what the destination already has, or has newer. False when nothing is left: then it is settled."""
@@ -109,8 +110,8 @@ class Settlement:
             state.at_ms = now_ms
             names = {row.key, *result.aliases}
             self._records.learn(state, names)
-            for name in names:
-                self._slots.join(name, key)
+            for alias in names:
+                self._slots.join(alias, key)
         self._outcome(entry, State.DELIVERED, Reason.OK, notes=result.notes)
         self._hooks.delivered(jobs_of(entry))
         self._slots.done(entry)
@@ -156,14 +157,16 @@ class Settlement:
         assert isinstance(entry.row, WriteRow)
         self._records.forget(entry.row.key)
         jobs = jobs_of(entry)
-        tries = int(entry.row.extra.get("gone", 0)) + 1
-        if tries > _MAX_GONE:
-            for job in jobs:
-                self._hooks.dead(job, Reason.RECORD_NOT_FOUND, result.detail, entry)
-            self._slots.done(entry)
-            return
         self._slots.done(entry)
-        self._hooks.replan(jobs)
+        again: list[Job] = []
+        for job in jobs:
+            self._gone_before[job] = self._gone_before.get(job, 0) + 1
+            if self._gone_before[job] > _MAX_GONE:
+                del self._gone_before[job]
+                self._hooks.dead(job, Reason.RECORD_NOT_FOUND, result.detail, entry)
+            else:
+                again.append(job)
+        self._hooks.replan(again)
 
     def _outcome(
         self, entry: Entry, state: State, reason: Reason, detail: str = "", notes: tuple[str, ...] = ()
