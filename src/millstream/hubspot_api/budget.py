@@ -1,0 +1,118 @@
+"""The request budget of one portal: a log of our own calls in the last 10 s, HubSpot's headers, 429s. Pure.
+
+At most `share` of the limit in any 10 s, paced above half of it (a bucket as large as the limit earns 5 % 429s); what
+other apps use is read as `Max - Remaining - own` and subtracted. The daily quota is the account's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Final
+
+WINDOW_S: Final = 10.0
+_SEARCH_PER_S: Final = 4
+_LIVE_DAILY: Final = 0.8
+_BACKFILL_DAILY: Final = 0.5
+
+
+class Budget:
+    """One instance per portal and token; every call, look-ups included, is taken from it."""
+
+    def __init__(self, limit: int = 100, share: float = 0.98) -> None:
+        self.limit = limit
+        self._share = share
+        self._calls: dict[str, deque[float]] = {
+            "general": deque(),
+            "associations": deque(),
+            "search": deque(),
+        }
+        self._foreign: deque[tuple[float, int]] = deque()
+        self._stopped_until: dict[str, float] = {}
+        self._cut = 0.0
+        self._cut_at = 0.0
+        self._live_at = float("-inf")
+        self.daily_limit: int | None = None
+        self.daily_remaining: int | None = None
+
+    def delay_s(self, pool: str, now: float, *, backfill: bool = False) -> float:
+        """Seconds until a call of this pool may go; 0 when it may now."""
+        stopped = self._stopped_until.get(pool, 0.0) - now
+        if stopped > 0:
+            return stopped
+        if self.daily_limit and self.daily_remaining is not None:
+            used = 1 - self.daily_remaining / self.daily_limit
+            if used >= (_BACKFILL_DAILY if backfill else _LIVE_DAILY):
+                return 60.0
+        if pool == "events":
+            return 0.0  # 1,250 requests a second: its own limit is never ours
+        if pool == "search":
+            return self._spaced(pool, now, _SEARCH_PER_S, 1.0)
+        cap = self._cap(now)
+        if backfill and now - self._live_at < 1.0:
+            cap *= 0.5
+        return self._spaced(pool, now, max(int(cap), 1), WINDOW_S)
+
+    def take(self, pool: str, now: float, *, backfill: bool = False) -> None:
+        """A call goes out."""
+        if pool in self._calls:
+            self._calls[pool].append(now)
+        if not backfill:
+            self._live_at = now
+
+    def observe(self, headers: Mapping[str, str], pool: str, now: float) -> None:
+        """Believe HubSpot's headers."""
+        limit, remaining = (
+            _int(headers, "X-HubSpot-RateLimit-Max"),
+            _int(headers, "X-HubSpot-RateLimit-Remaining"),
+        )
+        if limit and pool == "general":
+            self.limit = limit
+            if remaining is not None:
+                own = sum(1 for at in self._calls[pool] if now - at < WINDOW_S)
+                self._foreign.append((now, max(limit - remaining - own, 0)))
+        daily = _int(headers, "X-HubSpot-RateLimit-Daily")
+        if daily:
+            self.daily_limit = daily
+            self.daily_remaining = _int(headers, "X-HubSpot-RateLimit-Daily-Remaining")
+
+    def limited(self, pool: str, policy: str, retry_after_s: float | None, now: float) -> float:
+        """A 429: how long this pool stops, in seconds."""
+        policy = policy.upper()
+        if retry_after_s is not None:
+            wait = retry_after_s
+        elif "DAILY" in policy:
+            wait = 300.0
+        elif "TEN" in policy or "ROLLING" in policy:
+            wait = 0.3
+            self._cut, self._cut_at = min(self._cut + 0.015, 0.5), now
+        else:
+            wait = 1.0
+        self._stopped_until[pool] = max(self._stopped_until.get(pool, 0.0), now + wait)
+        return wait
+
+    def _cap(self, now: float) -> float:
+        """Own calls allowed in any 10 s."""
+        while self._foreign and now - self._foreign[0][0] > WINDOW_S:
+            self._foreign.popleft()
+        if self._cut and now - self._cut_at > WINDOW_S:
+            self._cut, self._cut_at = max(self._cut - 0.005, 0.0), now
+        foreign = max((n for _, n in self._foreign), default=0)
+        # A few calls that HubSpot has not counted yet look foreign; real neighbours are more.
+        foreign = foreign if foreign > 3 else 0
+        return max((self.limit - foreign) * (self._share - self._cut), 1.0)
+
+    def _spaced(self, pool: str, now: float, cap: int, window_s: float) -> float:
+        calls = self._calls[pool]
+        while calls and now - calls[0] >= window_s:
+            calls.popleft()
+        if len(calls) >= cap:
+            return window_s - (now - calls[len(calls) - cap]) + 0.001
+        if len(calls) * 2 >= cap and calls:  # from half on, evenly
+            return max(calls[-1] + window_s / cap - now, 0.0)
+        return 0.0
+
+
+def _int(headers: Mapping[str, str], name: str) -> int | None:
+    value = headers.get(name)
+    return int(value) if value is not None and value.strip().lstrip("-").isdigit() else None
