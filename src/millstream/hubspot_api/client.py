@@ -57,7 +57,7 @@ class Client:
     async def send(self, request: Request, *, backfill: bool = False) -> Answer:
         """Send one request. Raises `HubSpotError` (refused) and `Unreachable` (no answer)."""
         loop = asyncio.get_running_loop()
-        while delay := self.budget.delay_s(request.pool, loop.time(), backfill=backfill):
+        while delay := self.budget.delay_s(request.pool, loop.time(), backfill=backfill):  # noqa: ASYNC110  (time, not an event)
             await asyncio.sleep(min(delay, 5.0))
         began = loop.time()
         self.budget.take(request.pool, began, backfill=backfill)

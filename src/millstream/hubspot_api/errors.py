@@ -92,7 +92,8 @@ def classify(status: int, body: bytes | dict[str, Any]) -> Refusal:
     message = str(
         found.get("message") or (body[:300].decode("utf-8", "replace") if isinstance(body, bytes) else "")
     )
-    context = found.get("context") if isinstance(found.get("context"), dict) else {}
+    given = found.get("context")
+    context: dict[str, Any] = given if isinstance(given, dict) else {}
     entries = _entries(found, message)
     properties = _properties(entries, context, message)
     existing = _first(context, "existingId") or next(iter(_EXISTING.findall(message)), None)

@@ -15,7 +15,7 @@ VERSIONS: Final = (*DATED, "v3")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call. `family` names what a refusal concerns: contacts, companies, schemas, associations, events, …"""
+    """One call. `family` names what a refusal concerns: contacts, companies, schemas, associations, events and so on."""
 
     method: str
     path: str

@@ -36,7 +36,7 @@ def path(argument: Any, where: str, _compile: Compile) -> Evaluate:
         found = steps(argument)
     except PathError as error:
         raise MappingError(where, str(error)) from None
-    return getter(found) if found else lambda event: dict(event)
+    return getter(found) if found else dict
 
 
 def template(argument: Any, where: str, _compile: Compile) -> Evaluate:

@@ -133,7 +133,7 @@ class _Parser:
         if self._word("in"):
             options = self._list()
             return lambda event: any(_equal(left(event), option(event)) for option in options)
-        if kind in {"end"} or text in {")", "and", "or"}:
+        if kind == "end" or text in {")", "and", "or"}:
             return lambda event: left(event) is True
         raise TriggerError(f"unexpected {text!r}", at, "an operator")
 
