@@ -1,0 +1,1 @@
+"""One file per family of calls: rows in, one result per row out."""

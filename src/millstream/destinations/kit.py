@@ -1,0 +1,61 @@
+"""What every destination is made of: actions are data (fields, default mapping, trigger) plus one function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from millstream.workspace import model
+
+FieldType = Literal["string", "object", "datetime", "number", "boolean", "array"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an action; `default` is the mapping used when the user gives none."""
+
+    name: str
+    label: str
+    type: FieldType
+    description: str
+    default: Any = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An action: what a mapping can do. `plan(context, fields)` adds operations to the context's plan."""
+
+    slug: str
+    title: str
+    description: str
+    default_trigger: str
+    fields: tuple[Field, ...]
+    plan: Callable[[Any, Mapping[str, Any]], None]
+
+    def mapping(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The full field mapping: the user's over the defaults."""
+        return {f.name: f.default for f in self.fields if f.default is not None} | dict(given)
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Mappings to start from: plain ones, which a user can open and edit."""
+
+    name: str
+    title: str
+    description: str
+    mappings: tuple[model.Mapping, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of `settings`: its type, its default, what it is for."""
+
+    name: str
+    type: type
+    description: str
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    required: bool = False
