@@ -86,7 +86,7 @@ class TrackingAPI:
             if request.method == "OPTIONS":
                 return Response(status_code=204, headers=answers.cors(request.headers))
             began = time.perf_counter()
-            response = await self._guarded(request, lambda: self._segment_call(request, work, text=text))
+            response = await self._guarded(lambda: self._segment_call(request, work, text=text))
             response.headers.update(answers.cors(request.headers))
             self._observer.answered("segment", response.status_code, time.perf_counter() - began)
             return response
@@ -196,9 +196,7 @@ class TrackingAPI:
             if request.method == "OPTIONS":
                 return Response(status_code=204, headers=answers.cors(request.headers))
             began = time.perf_counter()
-            response = await self._guarded(
-                request, lambda: self._amplitude_call(request, what), amplitude_words=True
-            )
+            response = await self._guarded(lambda: self._amplitude_call(request, what), amplitude_words=True)
             response.headers.update(answers.cors(request.headers))
             self._observer.answered("amplitude", response.status_code, time.perf_counter() - began)
             return response
@@ -271,7 +269,7 @@ class TrackingAPI:
         return content
 
     async def _guarded(
-        self, request: Request, call: Callable[[], Awaitable[Response]], *, amplitude_words: bool = False
+        self, call: Callable[[], Awaitable[Response]], *, amplitude_words: bool = False
     ) -> Response:
         """Overload and everything that is wrong with the request as a whole."""
 

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 import uuid
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote
 
 import uvicorn
@@ -34,7 +34,7 @@ class _Dropped(Exception):
 class _Broken(Response):
     """Ends the connection without an answer: the server sees an application that failed after nothing was sent."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send half of an answer and stop: clients see the connection break."""
         await send(
             {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100000")]}
@@ -206,7 +206,7 @@ class Sandbox:
         self._server.should_exit = True
         self._thread.join(5)
 
-    def __enter__(self) -> Sandbox:
+    def __enter__(self) -> Self:
         """Start."""
         self.start()
         return self

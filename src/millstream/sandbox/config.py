@@ -11,8 +11,10 @@ Tier = Literal["free", "starter", "professional", "enterprise"]
 SWITCHES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "partial_upsert_by_email": (
         ("works", "all_or_nothing", "clears"),
-        "batch upsert by email with a subset of properties: keeps the others, fails the whole batch when one row is "
-        "bad, or clears what was not sent",
+        (
+            "batch upsert by email with a subset of properties: keeps the others, fails the whole batch when one row is "
+            "bad, or clears what was not sent"
+        ),
     ),
     "unknown_email_on_event": (
         ("creates", "dangles", "400"),

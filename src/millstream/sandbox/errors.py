@@ -89,7 +89,6 @@ def missing_scopes(scopes: list[str]) -> Refused:
 
 def limited(policy: str) -> Refused:
     """Too many calls."""
-    refused = Refused(
+    return Refused(
         429, f"You have reached your {policy.lower()} limit.", "", errorType="RATE_LIMIT", policyName=policy
     )
-    return refused

@@ -67,7 +67,7 @@ def parse(item: Any, envelope: Envelope, kind: str | None = None) -> Event | Bad
         return Bad("not_an_object")
     if _too_deep(item):
         return Bad("too_deep")
-    what = kind or item.get("type")
+    what: Any = kind or item.get("type")
     if what not in events.type_names:
         return Bad("unknown_type", str(what)[:100])
     objects = _objects(item, envelope)

@@ -75,9 +75,6 @@ class Metric(Enum):
     WAITING = Spec(
         Gauge, "millstream_waiting_effects", "Effects that wait for an identity.", ("destination",)
     )
-    PARKED = Spec(
-        Gauge, "millstream_parked_effects", "Effects whose record is tried again later.", ("destination",)
-    )
     HUBSPOT_CALLS = Spec(
         Counter, "millstream_hubspot_calls_total", "Calls to HubSpot.", ("destination", "family", "status")
     )

@@ -271,7 +271,10 @@ def _check_names(sources: tuple[Source, ...], destinations: tuple[Destination, .
             if key in keys:
                 reader.error(f"sources[{i}].write_keys", f"the key is already that of source `{keys[key]}`")
             keys[key] = source.name
-    for what, named in (("sources", [s.name for s in sources]), ("destinations", [d.name for d in destinations])):
+    for what, named in (
+        ("sources", [s.name for s in sources]),
+        ("destinations", [d.name for d in destinations]),
+    ):
         for i, name in enumerate(named):
             if name and name in named[:i]:
                 reader.error(f"{what}[{i}].name", f"`{name}` is there twice")

@@ -11,7 +11,7 @@ import msgspec
 from millstream.delivery.operation import Lane
 from millstream.delivery.outcome import Reason
 from millstream.delivery.plan import Records
-from millstream.delivery.sink import CallKind, Result, Row
+from millstream.delivery.sink import CallKind, Result, Row, WriteRow
 from millstream.destinations.hubspot.calls.activity import associate, send_events
 from millstream.destinations.hubspot.calls.records import upsert_companies, upsert_contacts
 from millstream.destinations.hubspot.calls.schema import (
@@ -21,6 +21,7 @@ from millstream.destinations.hubspot.calls.schema import (
 )
 from millstream.destinations.hubspot.failures import call_failed
 from millstream.destinations.hubspot.portal import Portal
+from millstream.hubspot_api.client import Client
 from millstream.hubspot_api.errors import HubSpotError, Unreachable
 from millstream.hubspot_api.requests import Request
 
@@ -62,10 +63,15 @@ class HubSpotSink:
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
 
+    @property
+    def client(self) -> Client:
+        """The portal's connection."""
+        return self._portal.client
+
     def route(self, row: Row, records: Records) -> str:
         """By id when it is known, otherwise by its unique value."""
-        if row.family in {"contact", "company"}:
-            known = records.get(row.key) is not None  # type: ignore[union-attr]
+        if isinstance(row, WriteRow) and row.family in {"contact", "company"}:
+            known = records.get(row.key) is not None
             return f"{row.family}.update" if known else f"{row.family}.upsert"
         return {"association": "association.create", "event": "event.send"}.get(
             row.family, f"{row.family}.create"
@@ -92,7 +98,7 @@ class HubSpotSink:
         """The rows as JSON: what would be sent, by HubSpot's names."""
         described = []
         for row in rows:
-            if hasattr(row, "values"):
+            if isinstance(row, WriteRow):
                 described.append(
                     {
                         "record": list(records.resolve(row.key)),

@@ -34,7 +34,7 @@ def text(value: Any) -> str:
 
 def convert(prop: Property, value: Any, zone: tzinfo = UTC) -> str:
     """The value for a property; "" clears. Raises `Unconvertible`."""
-    if value is None or value == "" or value == []:
+    if value in (None, "", []) and not isinstance(value, bool):
         return CLEAR
     kind = prop.type
     if kind in {"date", "datetime"}:

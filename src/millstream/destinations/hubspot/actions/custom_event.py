@@ -106,14 +106,6 @@ def _definition(
         context.end("event", State.FILTERED, Reason.CUSTOM_EVENTS_UNAVAILABLE)
         return None
     found = schema.definition(wanted) or schema.definition(names.event_name(wanted))
-    if (
-        found is not None
-        and found.label.strip().lower() != wanted.lower()
-        and found.name == names.event_name(wanted)
-    ):
-        # Another original name that is cut or cleaned to the same short name is another event.
-        if names.event_name(found.label) == found.name and found.name != wanted.lower():
-            found = None if found.label.strip().lower() not in {wanted.lower(), found.name} else found
     short = found.name if found is not None else names.event_name(wanted)
     requires: list[Key] = []
     definition = Key("definition", "name", short)

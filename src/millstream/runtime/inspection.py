@@ -1,0 +1,229 @@
+"""Reading a data folder beside a running server, without writing: what `tail` and `deadletter` show."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any, Self
+
+from millstream.delivery.outcome import Outcome
+from millstream.eventlog.reader import LogReader
+from millstream.eventlog.record import Kind, Offset, message_hash
+from millstream.eventlog.resolved import Resolved, Status
+from millstream.mapping.trigger import parse_trigger
+from millstream.runtime.settings import Settings
+from millstream.runtime.wire import StartError, read_workspace
+from millstream.spec.timestamps import to_iso
+from millstream.storage.sqlite.log import SqliteLog
+from millstream.storage.sqlite.state import SqliteState
+
+
+class InspectionError(Exception):
+    """The data folder cannot be read."""
+
+
+class Inspection:
+    """A read-only look at a data folder."""
+
+    def __init__(self, settings: Settings, env: Mapping[str, str]) -> None:
+        if not (settings.data_dir / "state.db").exists():
+            raise InspectionError(f"no data in {settings.data_dir}; has a server run with it?")
+        try:
+            self._workspace = read_workspace(settings, env).workspace
+        except StartError as error:
+            raise InspectionError(str(error)) from None
+        try:
+            self._log = SqliteLog(settings.data_dir / "log", read_only=True)
+            self._state = SqliteState(settings.data_dir / "state.db", read_only=True)
+        except sqlite3.Error as error:
+            raise InspectionError(f"{settings.data_dir}: {error}") from None
+        self._reader = LogReader(self._log, self._state.processor)
+
+    def __enter__(self) -> Self:
+        """Open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        with contextlib.suppress(sqlite3.Error):
+            self._state.close()
+
+    def last(self, n: int, *, rejected: bool) -> Offset:
+        """Where to begin to show the last `n` records."""
+        end = self._log.bounds().end
+        return max(end - (n if not rejected else n * 1000), self._log.bounds().start)
+
+    def columns(self, *, rejected: bool) -> tuple[str, ...]:
+        """The headings of `rows`."""
+        if rejected:
+            return ("offset", "received", "source", "reason", "detail", "payload")
+        return (
+            "offset",
+            "received",
+            "source",
+            "type",
+            "event",
+            "message_id",
+            *(d.name for d in self._workspace.destinations),
+        )
+
+    def rows(self, offset: Offset, *, rejected: bool) -> tuple[Offset, list[tuple[Any, ...]]]:
+        """Records from an offset on, as rows; and where to go on."""
+        found: list[tuple[Any, ...]] = []
+        for block in self._log.read(offset, 1000):
+            for at in range(max(offset, block.base), block.end):
+                i = at - block.base
+                received = to_iso(block.received_ms[i])
+                if (block.kinds[i] == Kind.REJECTED) is not rejected:
+                    continue
+                body = json.loads(block.bodies[i])
+                if rejected:
+                    found.append(
+                        (
+                            at,
+                            received,
+                            block.sources[i],
+                            body["reason"],
+                            body["detail"],
+                            body["payload"][:200],
+                        )
+                    )
+                else:
+                    outcomes = (
+                        _short(self._state.deliveries.outcomes(d.name, at))
+                        for d in self._workspace.destinations
+                    )
+                    what = body.get("event") or body.get("name")
+                    found.append(
+                        (at, received, block.sources[i], body["type"], what, body["messageId"], *outcomes)
+                    )
+            offset = max(offset, block.end)
+        return offset, found
+
+    def stories(self, wanted: str) -> list[dict[str, Any]]:
+        """The whole story of each event with this messageId, or of the one at this offset."""
+        offsets = (
+            [int(wanted)] if wanted.isdigit() and int(wanted) < self._log.bounds().end else self._find(wanted)
+        )
+        return [self._story(r) for o in offsets for r in self._reader.read(o, 1) if r.offset == o]
+
+    def dead_letters(
+        self,
+        destination: str | None,
+        *,
+        reason: str | None,
+        since_ms: int,
+        until_ms: int | None,
+        ids: list[int],
+    ) -> list[dict[str, Any]]:
+        """Dead letters as rows."""
+        found = []
+        for configured in self._workspace.destinations:
+            if destination is not None and configured.name != destination:
+                continue
+            after = 0
+            while letters := self._state.deliveries.dead_letters(
+                configured.name, reason=reason, since_ms=since_ms, until_ms=until_ms, after_id=after
+            ):
+                after = letters[-1].id
+                found += [
+                    {
+                        "id": x.id,
+                        "destination": configured.name,
+                        "at": to_iso(x.at_ms),
+                        "reason": x.reason.value,
+                        "detail": x.detail,
+                        "mapping": x.job.mapping,
+                        "effect": x.job.effect,
+                        "offset": x.job.offset,
+                        "message_id": x.message_id,
+                        "event": json.loads(x.body) if x.body else None,
+                        "request": json.loads(x.request) if x.request else None,
+                    }
+                    for x in letters
+                    if not ids or x.id in ids
+                ]
+        return found
+
+    def _find(self, message_id: str) -> list[Offset]:
+        """By the header columns: no body is read."""
+        hashes = {message_hash(s.name, message_id) for s in self._workspace.sources}
+        found: list[Offset] = []
+        offset = self._log.bounds().start
+        while blocks := [b for b in self._log.read_headers(offset, 20_000) if b.end > offset]:
+            for block in blocks:
+                found += [block.base + i for i, h in enumerate(block.id_hashes) if h in hashes]
+            offset = blocks[-1].end
+        return found
+
+    def _story(self, resolved: Resolved) -> dict[str, Any]:
+        event, resolution = resolved.event, resolved.resolution
+        view = event.view() if event else {}
+        person = self._state.processor.views([resolution.profile]) if resolution.profile else {}
+        profile = next(iter(person.values()), None)
+        story: dict[str, Any] = {
+            "event": {
+                "offset": resolved.offset,
+                "received": to_iso(resolved.received_ms),
+                "time": to_iso(resolved.time_ms),
+                "source": resolved.source,
+                "status": Status(resolution.status).name.lower(),
+                **{
+                    k: v
+                    for k, v in view.items()
+                    if k in {"type", "event", "messageId", "userId", "anonymousId", "groupId"}
+                },
+            },
+            "profile": {
+                "id": resolution.profile,
+                "account": resolution.account,
+                "email": resolution.email,
+                "gained_address": resolution.gained_address,
+                "superseded": list(resolution.superseded),
+                "note": resolution.note,
+                "external_ids": {k: list(v) for k, v in profile.external_ids.items()} if profile else {},
+            },
+        }
+        for destination in self._workspace.destinations:
+            outcomes = self._state.deliveries.outcomes(destination.name, resolved.offset)
+            by_mapping = {o.job.mapping for o in outcomes}
+            rows = [
+                {
+                    "mapping": o.job.mapping,
+                    "effect": o.job.effect,
+                    "state": o.state.name.lower(),
+                    "reason": o.reason.value,
+                    "call": o.call,
+                    "notes": ", ".join(o.notes),
+                    "detail": o.detail,
+                }
+                for o in outcomes
+            ]
+            for mapping in destination.mappings:
+                if mapping.name not in by_mapping:
+                    holds = mapping.enabled and parse_trigger(mapping.trigger, mapping.compat).matches(view)
+                    why = "matched" if holds else f"trigger does not hold: {mapping.trigger}"
+                    rows.append(
+                        {
+                            "mapping": mapping.name,
+                            "effect": "",
+                            "state": "",
+                            "reason": "",
+                            "call": "",
+                            "notes": "",
+                            "detail": why,
+                        }
+                    )
+            story[f"destination {destination.name}"] = rows
+        return story
+
+
+def _short(outcomes: list[Outcome]) -> str:
+    if not outcomes:
+        return "…"
+    worst = max(outcomes, key=lambda o: o.state)
+    notes = {n for o in outcomes for n in o.notes}
+    reason = "" if worst.reason == "ok" else f" ({worst.reason})"
+    return f"{worst.state.name.lower()}{reason}" + (f" +{len(notes)} notes" if notes else "")
