@@ -52,13 +52,13 @@ class HubSpot:
         self.limits = Limits(config)
         self.faults: list[faults.Fault] = []
         self._routes = routes.table(self.portal, random.Random(1))
-        self._control = Control(self)
+        self.control = Control(self.portal, self.faults, self.limits)
 
     def app(self) -> Starlette:
         """The application."""
         return Starlette(
             routes=[
-                *self._control.routes(),
+                *self.control.routes(),
                 Route("/{path:path}", self.handle, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
             ]
         )
@@ -223,5 +223,5 @@ def serve(config: SandboxConfig, host: str, port: int, seed: dict[str, Any] | No
     """Serve until interrupted."""
     hubspot = HubSpot(config)
     if seed:
-        Control(hubspot).seed(seed)
+        hubspot.control.seed(seed)
     uvicorn.run(hubspot.app(), host=host, port=port, log_config=None, lifespan="off", access_log=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,9 +12,9 @@ from starlette.routing import BaseRoute, Route
 from millstream.sandbox import faults
 from millstream.sandbox.config import SWITCHES
 from millstream.sandbox.errors import Refused
-
-if TYPE_CHECKING:
-    from millstream.sandbox.app import HubSpot
+from millstream.sandbox.faults import Fault
+from millstream.sandbox.limits import Limits
+from millstream.sandbox.portal import Portal
 
 _FIRST = ("Ada", "Grace", "Alan", "Edsger", "Barbara", "Donald", "Frances", "Radia", "Lynn", "Tim")
 _LAST = ("Lovelace", "Hopper", "Turing", "Dijkstra", "Liskov", "Knuth", "Allen", "Perlman")
@@ -23,8 +23,10 @@ _LAST = ("Lovelace", "Hopper", "Turing", "Dijkstra", "Liskov", "Knuth", "Allen",
 class Control:
     """Handlers under `/_sandbox/`."""
 
-    def __init__(self, hubspot: HubSpot) -> None:
-        self._hubspot = hubspot
+    def __init__(self, portal: Portal, struck_by: list[Fault], limits: Limits) -> None:
+        self._portal_state = portal
+        self._struck_by = struck_by
+        self._limits = limits
 
     def routes(self) -> list[BaseRoute]:
         """All of them."""
@@ -42,7 +44,7 @@ class Control:
 
     def seed(self, wanted: dict[str, Any]) -> dict[str, int]:
         """Deterministic records: `{"contacts": n, "companies": n, "seed": k}`."""
-        portal, rng = self._hubspot.portal, random.Random(wanted.get("seed", 0))
+        portal, rng = self._portal_state, random.Random(wanted.get("seed", 0))
         now = portal.stamp()
         for i in range(int(wanted.get("companies", 0))):
             portal.type("companies").create({"name": f"Company {i}", "domain": f"company{i}.example"}, now)
@@ -65,12 +67,12 @@ class Control:
         return handle
 
     def _reset(self, _request: Request, _body: Any) -> Any:
-        self._hubspot.portal.reset()
-        self._hubspot.faults.clear()
+        self._portal_state.reset()
+        self._struck_by.clear()
         return {"reset": True}
 
     def _state(self, request: Request, _body: Any) -> Any:
-        portal = self._hubspot.portal
+        portal = self._portal_state
         history = request.query_params.get("history") == "1"
         return {
             **{
@@ -83,28 +85,28 @@ class Control:
             ],
             "event_definitions": list(portal.definitions.values()),
             "occurrences": portal.occurrences,
-            "limits": self._hubspot.limits.state(),
+            "limits": self._limits.state(),
         }
 
     def _portal(self, _request: Request, _body: Any) -> Any:
-        return self._hubspot.portal.canonical()
+        return self._portal_state.canonical()
 
     def _calls(self, request: Request, _body: Any) -> Any:
-        calls = self._hubspot.portal.calls
+        calls = self._portal_state.calls
         if request.method == "DELETE":
             calls.clear()
         return {"calls": calls, "total": len(calls)}
 
     def _faults(self, request: Request, body: Any) -> Any:
         if request.method == "DELETE":
-            self._hubspot.faults.clear()
+            self._struck_by.clear()
         elif request.method == "POST":
             wanted = body if isinstance(body, list) else [body]
-            self._hubspot.faults.extend(faults.read(b) for b in wanted)
-        return {"faults": [f.json() for f in self._hubspot.faults]}
+            self._struck_by.extend(faults.read(b) for b in wanted)
+        return {"faults": [f.json() for f in self._struck_by]}
 
     def _clock(self, _request: Request, body: Any) -> Any:
-        portal = self._hubspot.portal
+        portal = self._portal_state
         portal.offset_s += float(body.get("advance_s", 0))
         return {"now": portal.stamp(), "offset_s": portal.offset_s}
 
@@ -115,9 +117,9 @@ class Control:
                     400,
                     f"{name}: {value} is no variant; there are: { {k: v[0] for k, v in SWITCHES.items()} }",
                 )
-            self._hubspot.config.switches[name] = value
+            self._portal_state.config.switches[name] = value
         return {
-            name: {"is": self._hubspot.config.switches[name], "variants": variants, "about": about}
+            name: {"is": self._portal_state.config.switches[name], "variants": variants, "about": about}
             for name, (variants, about) in SWITCHES.items()
         }
 

@@ -138,9 +138,10 @@ class Records:
         """Set values; a lifecycle stage moves forward only. Raises `Complaint` on a unique value that is taken."""
         self._conflicts(values, record)
         for name, value in values.items():
-            if name == "lifecyclestage" and value and record.values.get(name):
-                if _ORDER.get(value, 99) < _ORDER.get(record.values[name], -1):
-                    continue
+            if name == "lifecyclestage" and _ORDER.get(value, 99) < _ORDER.get(
+                record.values.get(name, ""), -1
+            ):
+                continue
             self._set(record, name, value, now)
         record.updated = now
 

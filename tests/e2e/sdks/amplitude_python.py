@@ -8,7 +8,9 @@ host, key = sys.argv[1:3]
 failed = []
 client = Amplitude(key)
 client.configuration.server_url = f"{host}/2/httpapi"
-client.configuration.callback = lambda event, code, message: code == 200 or failed.append((event.event_type, message))
+client.configuration.callback = lambda event, code, message: (
+    code == 200 or failed.append((event.event_type, message))
+)
 at = 1_793_534_400_000
 
 who = EventOptions(user_id="user1", time=at)

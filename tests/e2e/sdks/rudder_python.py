@@ -3,7 +3,7 @@
 import sys
 from datetime import UTC, datetime
 
-import rudderstack.analytics as analytics
+from rudderstack import analytics
 
 host, key = sys.argv[1:3]
 errors = []
@@ -14,11 +14,19 @@ at = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 
 analytics.identify(
     "u1",
-    {"email": "Peter.Gibbons@Initech.example ", "firstName": "Peter", "lastName": "Gibbons", "position": "Engineer"},
+    {
+        "email": "Peter.Gibbons@Initech.example ",
+        "firstName": "Peter",
+        "lastName": "Gibbons",
+        "position": "Engineer",
+    },
     timestamp=at,
 )
 analytics.track(
-    "u1", "Bought Item", {"value": 20.5, "item": "stapler", "email": "peter.gibbons@initech.example"}, timestamp=at
+    "u1",
+    "Bought Item",
+    {"value": 20.5, "item": "stapler", "email": "peter.gibbons@initech.example"},
+    timestamp=at,
 )
 analytics.group("u1", "g1", {"name": "Initech", "website": "https://www.initech.example/about"}, timestamp=at)
 analytics.screen("u1", "Main", "Menu", {"build": "7"}, timestamp=at)

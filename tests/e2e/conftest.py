@@ -1,0 +1,119 @@
+"""A sandbox and a server in this process, and what tests ask of them."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millstream.delivery.outcome import FINAL, State
+from millstream.runtime.serve import ServerThread
+from millstream.runtime.settings import Settings
+from millstream.sandbox.app import Sandbox
+from millstream.sandbox.config import SandboxConfig
+
+KEY = "e2e-key"
+TOKEN = "e2e-token"
+
+CONFIG = """\
+sources:
+  - name: server
+    write_keys: [{key}]
+destinations:
+  - name: hubspot
+    preset: classic
+    settings:
+      portal_id: 20001
+      access_token: ${{TOKEN}}
+      api_url: {api_url}
+      unknown_properties: create
+      in_doubt_s: 0.5
+      timeout_s: 2
+{more}
+"""
+
+
+class Pair:
+    """A sandbox and a server on its data folder."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox, more: str = "") -> None:
+        self.folder = folder
+        self.sandbox = sandbox
+        config = folder / "millstream.yaml"
+        config.write_text(CONFIG.format(key=KEY, api_url=sandbox.url, more=more))
+        self.settings = Settings(config=config, data_dir=folder / "data", port=0)
+        self.server = ServerThread(self.settings, {"TOKEN": TOKEN})
+        self.url = self.server.start()
+
+    def restart(self) -> None:
+        """Stop cleanly, start again on the same folder."""
+        self.server.stop()
+        self.server = ServerThread(self.settings, {"TOKEN": TOKEN})
+        self.url = self.server.start()
+
+    def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Any:
+        """One JSON request with the write key in the body's place for it."""
+        request = urllib.request.Request(
+            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json", **(headers or {})}
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.loads(answer.read())
+
+    def batch(self, events: list[dict[str, Any]]) -> None:
+        """A Segment batch."""
+        for i in range(0, len(events), 500):
+            assert self.post("/v1/batch", {"writeKey": KEY, "batch": events[i : i + 500]}) == {"success": True}
+
+    def tally(self) -> dict[tuple[State, str], int]:
+        """Events by state and reason."""
+        return {(s, r.value): n for (s, r), n in self.server.server.parts.tally("hubspot").items()}
+
+    def settled(self, events: int, timeout_s: float = 60, *, waiting: bool = False) -> dict[tuple[State, str], int]:
+        """Wait until so many events have a final outcome (or wait for an identity, when allowed)."""
+        allowed = FINAL | ({State.WAITING} if waiting else set())
+        end = time.monotonic() + timeout_s
+        while True:
+            tally = self.tally()
+            if sum(n for (s, _), n in tally.items() if s in allowed) >= events:
+                return tally
+            assert time.monotonic() < end, f"not settled: {tally}; {self.server.server.ready()}"
+            time.sleep(0.05)
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """What HubSpot was asked."""
+        return self.sandbox.portal.calls
+
+    @property
+    def portal(self) -> dict[str, Any]:
+        """The whole portal, canonical."""
+        return json.loads(json.dumps(self.sandbox.portal.canonical()))
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Callable[..., Pair]]:
+    """Makes a running pair: `pair(more="…settings…", latency_ms=…, switches={…})`."""
+    made: list[Pair] = []
+    boxes: list[Sandbox] = []
+
+    def make(more: str = "", **config: Any) -> Pair:
+        switches = config.pop("switches", {})
+        given = SandboxConfig(token=TOKEN, **config)
+        given.switches.update(switches)
+        sandbox = Sandbox(given)
+        sandbox.start()
+        boxes.append(sandbox)
+        found = Pair(tmp_path, sandbox, more)
+        made.append(found)
+        return found
+
+    yield make
+    for found in made:
+        found.server.stop()
+    for sandbox in boxes:
+        sandbox.stop()
