@@ -59,7 +59,9 @@ class Pair:
     def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Any:
         """One JSON request with the write key in the body's place for it."""
         request = urllib.request.Request(
-            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json", **(headers or {})}
+            self.url + path,
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json", **(headers or {})},
         )
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.loads(answer.read())
@@ -67,13 +69,17 @@ class Pair:
     def batch(self, events: list[dict[str, Any]]) -> None:
         """A Segment batch."""
         for i in range(0, len(events), 500):
-            assert self.post("/v1/batch", {"writeKey": KEY, "batch": events[i : i + 500]}) == {"success": True}
+            assert self.post("/v1/batch", {"writeKey": KEY, "batch": events[i : i + 500]}) == {
+                "success": True
+            }
 
     def tally(self) -> dict[tuple[State, str], int]:
         """Events by state and reason."""
         return {(s, r.value): n for (s, r), n in self.server.server.parts.tally("hubspot").items()}
 
-    def settled(self, events: int, timeout_s: float = 60, *, waiting: bool = False) -> dict[tuple[State, str], int]:
+    def settled(
+        self, events: int, timeout_s: float = 60, *, waiting: bool = False
+    ) -> dict[tuple[State, str], int]:
         """Wait until so many events have a final outcome (or wait for an identity, when allowed)."""
         allowed = FINAL | ({State.WAITING} if waiting else set())
         end = time.monotonic() + timeout_s

@@ -110,6 +110,7 @@ class Delivery:
         self._commit = DeliveryCommit(destination, position)
         self._received: dict[Offset, int] = {}
         self._letters: dict[Job, DeadLetter] = {}
+        self._woken: set[Job] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -283,10 +284,21 @@ class Delivery:
 
     def _wake_waiting(self, profile: str) -> None:
         """What waited for this profile goes behind the event that gave it an address, in log order."""
-        for row in self._store.waiting(self.destination, [profile]):
-            if self._ledger.reopen(row.job):
-                self._commit.waiting_removed.append(row.job)
+        self._wake_rows(self._store.waiting(self.destination, [profile]))
+
+    def _wake_rows(self, rows: list[WaitingRow]) -> None:
+        """Plan waiting effects anew. The row goes with the commit that holds the new outcome, not before."""
+        for row in rows:
+            if row.job not in self._woken and self._ledger.reopen(row.job):
+                self._woken.add(row.job)
                 self._replan([row.job])
+
+    def _wake_reachable(self) -> None:
+        """Whoever has an address by now though nobody woke them: a kill between two commits, or a later merge."""
+        since = self._now_ms() + 1
+        rows = self._store.waiting_before(self.destination, since, 5000)
+        views = self._profiles.views({r.profile for r in rows})
+        self._wake_rows([r for r in rows if (view := views.get(r.profile)) is not None and view.email])
 
     def _replan(self, jobs: list[Job]) -> None:
         """Plan single effects anew from the log; what else the event asked for is decided already."""
@@ -527,6 +539,9 @@ class Delivery:
             if not self._ledger.is_open(job):
                 commit.dead_removed.append(letter.id)
                 del self._letters[job]
+        ended = {job for job in self._woken if not self._ledger.is_open(job)}
+        commit.waiting_removed += [j for j in ended if all(w.job != j for w in commit.waiting_added)]
+        self._woken -= ended
         self._commit = DeliveryCommit(self.destination, commit.position)
         await self._store.commit(commit)
         self._records.committed()
@@ -539,7 +554,10 @@ class Delivery:
         now = self._loop.time()
         if now < self._upkeep_at:
             return
-        self._upkeep_at = now + 60
+        if self._ledger.cursor < min(self._hold_until, self._reader.end()):
+            return
+        self._upkeep_at = now + 30
+        self._wake_reachable()
         before = self._now_ms() - self._settings.identity_wait_ms
         for row in self._store.waiting_before(self.destination, before, 1000):
             if self._ledger.reopen(row.job):

@@ -168,7 +168,6 @@ class Step:
         if event.type == "identify" or (event.type == "track" and event.traits):
             said = copy.copy(event.traits)
             said.pop("hubspot", None)
-            said = {k: v for k, v in said.items() if not self._is_group_copy(event, k, v)}
             change = traits.apply(person, said, time_ms, offset)
         if event.operations and event.type != "group":
             change.results = traits.operate(person, event.operations, time_ms, offset)
@@ -185,7 +184,3 @@ class Step:
             change.superseded += late.superseded
             change.note = change.note or late.note
         return change
-
-    def _is_group_copy(self, event: Event, key: str, value: object) -> bool:
-        """Amplitude's `set_group` repeats the membership as a user property: no trait of the person."""
-        return any(g.type == key and value in (g.id, [g.id]) for g in event.groups)

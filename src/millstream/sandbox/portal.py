@@ -97,7 +97,11 @@ class Portal:
             return values.get("email") or values.get("domain") or values.get("name") or record_id
 
         def rows(object_type: str) -> list[dict[str, Any]]:
-            found = [dict(sorted(r.values.items())) for r in self.records[object_type].by_id.values() if not r.archived]
+            found = [
+                dict(sorted(r.values.items()))
+                for r in self.records[object_type].by_id.values()
+                if not r.archived
+            ]
             return sorted(found, key=lambda r: sorted(r.items()))
 
         return {

@@ -72,6 +72,9 @@ def parse_event(item: Any, envelope: Envelope, min_id_length: int = 5) -> Event 
         )
     time_ms, _ = timestamps.corrected(time, envelope.sent_at, envelope.received_ms)
     traits, operations = amplitude_operations(item.get("user_properties"))
+    groups = memberships(item.get("groups"))
+    # `set_group` repeats the membership as a user property: no trait of the person (SEMANTICS 24).
+    traits = {k: v for k, v in traits.items() if not any(g.type == k and v in (g.id, [g.id]) for g in groups)}
     properties = item.get("event_properties")
     properties = dict(properties) if isinstance(properties, dict) else {}
     _revenue(item, properties)
@@ -88,7 +91,7 @@ def parse_event(item: Any, envelope: Envelope, min_id_length: int = 5) -> Event 
         properties={} if identify else properties,
         traits=traits,
         operations=operations,
-        groups=memberships(item.get("groups")),
+        groups=groups,
         context=_context(item, envelope),
         original_timestamp=timestamps.to_iso(int(time))
         if time is not None and timestamps.to_ms(time)
