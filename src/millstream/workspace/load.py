@@ -152,6 +152,13 @@ class _Reader:
 def load(text: str, env: Mapping[str, str], catalog: Catalog) -> Loaded:
     """Read and check a configuration. Never raises on what is in the text."""
     try:
+        return _load(text, env, catalog)
+    except RecursionError:
+        return Loaded(Workspace(), [Located(0, Problem("millstream.yaml", "an alias holds itself"))])
+
+
+def _load(text: str, env: Mapping[str, str], catalog: Catalog) -> Loaded:
+    try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
