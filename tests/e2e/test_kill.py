@@ -74,6 +74,11 @@ class Process:
                 return
         raise AssertionError("it does not start")
 
+    def revive(self):
+        """Start again if it is dead."""
+        if self.process.poll() is not None:
+            self.start()
+
     def kill(self, how=signal.SIGKILL):
         """End it."""
         self.process.send_signal(how)
@@ -125,16 +130,16 @@ def load(process, rng, rounds, versions, acknowledged, kills):
             else:
                 website = {"website": f"https://c{who % 7}.example", "description": f"v{versions[who]}"}
                 events.append({**base, "type": "group", "groupId": f"g{who % 7}", "traits": website})
+        sender = None
         if number in kill_at:
             sender = threading.Timer(rng.random() * 0.3, process.kill)
             sender.start()
         while not process.send(events):
             time.sleep(0.05)
-            if process.process.poll() is not None:
-                process.start()
-        if number in kill_at:
+            process.revive()
+        if sender is not None:
             sender.join()
-            process.start()
+            process.revive()
         acknowledged.extend(events)
         time.sleep(rng.random() * 0.05)
 

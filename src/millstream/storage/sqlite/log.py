@@ -152,8 +152,9 @@ class SqliteLog:
                 if item is None:
                     ended = True
                     break
-                group.append(item)
-                events += len(item[0])
+                if item[1].set_running_or_notify_cancel():  # from here on it cannot be cancelled
+                    group.append(item)
+                    events += len(item[0])
                 if events >= _GROUP_EVENTS:
                     break
                 try:

@@ -62,7 +62,8 @@ class Writer:
                 if first is None:
                     ended = True
                     break
-                group.append(first)
+                if first[1].set_running_or_notify_cancel():  # from here on it cannot be cancelled
+                    group.append(first)
                 if len(group) >= self._group:
                     break
                 try:
