@@ -61,7 +61,7 @@ def traffic():
     return events
 
 
-@pytest.mark.parametrize(("switch", "variant"), VARIANTS, ids=lambda v: str(v))
+@pytest.mark.parametrize(("switch", "variant"), VARIANTS, ids=str)
 def test_every_variant_ends_the_same(pair, switch, variant):
     """Whatever HubSpot does there, the portal holds the same: every value, event, company and association once."""
     more = "      contact_lookup: read_first\n" if variant == "clears" else ""
@@ -138,7 +138,7 @@ def test_without_enterprise_the_rest_goes_on(pair):
     assert (len(on.portal["contacts"]), len(on.portal["companies"])) == (40, 4)
 
 
-def test_two_portals_in_one_process(pair, tmp_path):
+def test_two_portals_in_one_process(pair):
     """A destination that is down delays nobody else."""
     from millstream.sandbox.app import Sandbox
     from millstream.sandbox.config import SandboxConfig

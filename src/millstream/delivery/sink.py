@@ -129,7 +129,7 @@ class CallFailed(Exception):
     """A failure that no row caused, or that cannot be told apart by row (`BATCH_REJECTED`)."""
 
     def __init__(
-        self, cause: Cause, detail: str, *, retry_after_s: float = 0.0, rejected: Rejected | None = None
+        self, cause: Cause, detail: str, *, retry_after_s: float = 0.0, rejected: Result | None = None
     ) -> None:
         super().__init__(f"{cause.value}: {detail}")
         self.cause = cause

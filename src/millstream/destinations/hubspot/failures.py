@@ -33,8 +33,7 @@ def call_failed(error: HubSpotError | Unreachable) -> CallFailed:
     if cause is not None:
         wait = 300.0 if cause is Cause.DAILY else 1.0 if refusal.policy == "SECONDLY" else 0.3
         return CallFailed(cause, detail, retry_after_s=wait)
-    row = row_result(refusal)
-    return CallFailed(Cause.BATCH_REJECTED, detail, rejected=row if isinstance(row, Rejected) else None)
+    return CallFailed(Cause.BATCH_REJECTED, detail, rejected=row_result(refusal))
 
 
 def row_result(refusal: Refusal) -> Result:
