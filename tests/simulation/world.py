@@ -119,10 +119,11 @@ class World:
 
     # reader, profiles
     def read(self, offset, limit):
-        return self.events[offset : offset + limit]
+        return self.events[offset : min(offset + limit, self.end())]
 
     def end(self):
-        return len(self.events)
+        """Twenty events arrive in a second."""
+        return min(len(self.events), int(self.loop.now * 20))
 
     def views(self, ids):
         return {i: ProfileView(i, None, {"n": TraitValue(0, 0, 0)}) for i in ids}
