@@ -36,12 +36,18 @@ def apply(
 ) -> Change:
     """Set traits. `None` removes; `{}` changes nothing; `fill_only` sets only what is absent."""
     change = Change()
+    stamp = (time_ms, offset)
     for key, value in traits.items():
         if value == {}:
             continue
         if fill_only and (key in profile.traits or key in profile.removed or value is None):
             continue
-        if (time_ms, offset) < newest(profile, key):
+        known = profile.traits.get(key)
+        if known is not None:
+            older = time_ms < known[1] or (time_ms == known[1] and offset < known[2])
+        else:
+            older = key in profile.removed and stamp < profile.removed[key]
+        if older:
             change.superseded.append(key)
             continue
         if value is None:
