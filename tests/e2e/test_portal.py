@@ -241,3 +241,35 @@ def test_logs_and_metrics_hold_no_personal_data(pair, capfd):
     said = metrics + "".join(capfd.readouterr())
     assert "@x.example" not in said
     assert "e2e-token" not in said
+
+
+def test_what_lags_too_long_expires_visibly(pair):
+    """Beyond `max_lag_days` an event is closed with an outcome of its own; newer ones are delivered."""
+    import time
+
+    on = pair(more="settings:\n  max_lag_days: 0.00002\n")
+    on.sandbox.hubspot.config.token = "another"
+    on.batch(traffic())
+    time.sleep(2.5)
+    on.sandbox.hubspot.config.token = "e2e-token"
+    on.restart()
+    assert on.settled(200) == {(State.FILTERED, "expired"): 200}
+    on.batch([{"type": "identify", "userId": "n", "traits": {"email": "n@x.example"}}])
+    assert on.settled(201)[State.DELIVERED, "ok"] == 1
+
+
+def test_waiting_is_bounded_per_person(pair):
+    """A thousand events of somebody unknown wait; further ones end as no_identity; the others go out when known."""
+    on = pair()
+    on.batch(
+        [{"type": "track", "anonymousId": "a", "event": "E", "properties": {"n": n}} for n in range(1000)]
+    )
+    on.settled(1000, waiting=True)
+    on.batch(
+        [{"type": "track", "anonymousId": "a", "event": "E", "properties": {"n": n}} for n in range(100)]
+    )
+    tally = on.settled(1100, waiting=True)
+    assert tally == {(State.WAITING, "no_identity_yet"): 1000, (State.FILTERED, "no_identity"): 100}
+    on.batch([{"type": "identify", "anonymousId": "a", "userId": "u", "traits": {"email": "u@x.example"}}])
+    assert on.settled(1101)[State.DELIVERED, "ok"] == 1001
+    assert len(on.portal["occurrences"]) == 1000

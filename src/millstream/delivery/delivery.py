@@ -232,6 +232,9 @@ class Delivery:
                 continue
             if self._closed(resolved):
                 continue
+            if now_ms - resolved.received_ms > self._settings.max_lag_ms:
+                self._only(resolved.offset, State.FILTERED, Reason.EXPIRED)
+                continue
             plan = self._planner.plan(resolved, views, self._records, now_ms)
             self._ledger.open(resolved.offset, dict.fromkeys(_jobs(plan)))
             self._take_plan(plan, now_ms)
@@ -274,6 +277,14 @@ class Delivery:
             else:
                 self._ledger.decide(outcome)
         for waiting in plan.waiting:
+            if (
+                self._store.waiting_count(self.destination, waiting.profile)
+                >= self._settings.waiting_per_profile
+            ):
+                self._ledger.decide(
+                    Outcome(waiting.job, State.FILTERED, Reason.NO_IDENTITY, "too many wait already")
+                )
+                continue
             self._commit.waiting_added.append(WaitingRow(waiting.profile, waiting.job, now_ms))
             self._ledger.decide(Outcome(waiting.job, State.WAITING, Reason.NO_IDENTITY_YET))
         for operation in plan.operations:
