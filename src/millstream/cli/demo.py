@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import time
 from typing import Any
 
@@ -53,7 +54,7 @@ def demo(args: argparse.Namespace) -> int:
                 out.json(result)
             else:
                 _show(out, result, portal)
-            if not args.once:
+            if not args.once and sys.stdin.isatty():  # nobody there to end it: end by itself
                 out.say(_NEXT.format(sandbox=on.sandbox_url, server=on.server_url, key=WRITE_KEY))
                 while True:
                     time.sleep(1)
