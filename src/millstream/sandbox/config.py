@@ -55,7 +55,6 @@ class SandboxConfig:
     latency_ms: float = 0.0
     time_zone: str = "Europe/Berlin"
     rate_limits: bool = True
-    property_lag_ms: float = 0.0
     search_lag_ms: float = 1000.0
     scopes: tuple[str, ...] = SCOPES
     switches: dict[str, str] = field(default_factory=lambda: {k: v[0][0] for k, v in SWITCHES.items()})
