@@ -70,7 +70,7 @@ def test_an_older_value_is_superseded():
     person = profile("p")
     traits.apply(person, {"plan": "new"}, 20, 1)
     change = traits.apply(person, {"plan": "old", "city": "x"}, 10, 2)
-    assert change.superseded == ["plan"]
+    assert change.superseded == ("plan",)
     assert {k: v.value for k, v in person.traits.items()} == {"plan": "new", "city": "x"}
 
 
@@ -79,7 +79,7 @@ def test_a_removed_trait_does_not_come_back():
     person = profile("p")
     traits.apply(person, {"plan": "a"}, 10, 1)
     traits.apply(person, {"plan": None}, 20, 2)
-    assert traits.apply(person, {"plan": "b"}, 15, 3).superseded == ["plan"]
+    assert traits.apply(person, {"plan": "b"}, 15, 3).superseded == ("plan",)
     assert person.traits == {}
 
 

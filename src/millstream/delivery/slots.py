@@ -203,15 +203,18 @@ class Slots:
         row = target.row
         if not isinstance(row, WriteRow) or row.family != op.family or target.state == "done":
             return False
-        return all(k in row.requires or k not in self._slots for k in op.requires) or target.state == "held"
+        if not op.requires or target.state == "held":
+            return True
+        return all(k in row.requires or k not in self._slots for k in op.requires)
 
     def _fold(self, target: Entry, op: Write) -> None:
         row = target.row
         assert isinstance(row, WriteRow)
+        values = row.values
         for name, stamped in op.values.items():
-            known = row.values.get(name)
-            if known is None or (stamped.time_ms, stamped.offset) >= (known.time_ms, known.offset):
-                row.values[name] = stamped
+            known = values.get(name)
+            if known is None or stamped[1:] >= known[1:]:
+                values[name] = stamped
         if op.job is not None:
             row.jobs.append(op.job)
         row.partial = row.partial and op.partial
@@ -219,11 +222,12 @@ class Slots:
         if op.extra:
             row.extra = {**row.extra, **op.extra}
         row.lane = target.lane
-        fresh = tuple(k for k in op.requires if k not in row.requires)
-        row.requires += fresh
-        if target.state == "held":
-            self._hang(target, fresh)
         target.contributions.append(op)
+        if op.requires:
+            fresh = tuple(k for k in op.requires if k not in row.requires)
+            row.requires += fresh
+            if target.state == "held":
+                self._hang(target, fresh)
 
     def _absorb(self, entry: Entry, follower: Entry, slot: Slot) -> None:
         """A waiting write joins the one that comes back."""

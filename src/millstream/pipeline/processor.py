@@ -1,7 +1,8 @@
 """The processor: dedupe, identity, traits; one annotation per log block, one transaction per step.
 
-It takes "now" from the records' receipt and new profile ids from offsets, so running a batch again gives the same
-result. A batch that raises is run one event at a time; the event that raises is quarantined.
+It takes "now" from the records' receipt and new profile ids from offsets, so running a step again gives the same
+result. A step in which an event raises is run once more, carefully: it is marked before each event, the event that
+raises is undone and quarantined.
 """
 
 from __future__ import annotations
@@ -68,14 +69,10 @@ class Processor:
         blocks = [b for b in self._log.read(start, self._settings.step_events) if b.end > start]
         if not blocks:
             return 0
-        step = Step(self._store, self._settings.company_group_types, blocks[-1].end)
-        fresh: set[int] = set()
-        for block in blocks:
-            resolutions: list[Resolution] = []
-            for at in range(0, len(block), self._settings.slice_events):
-                resolutions += self._slice(step, block, at, fresh)
-                await asyncio.sleep(0)
-            step.commit.annotations.append(Annotation(block.base, resolutions))
+        try:
+            step, fresh = await self._steps(blocks, careful=False)
+        except _EventRaised:
+            step, fresh = await self._steps(blocks, careful=True)
         await self._store.commit(step.finish())
         newest = max(max(b.received_ms) for b in blocks)
         for id_hash in fresh:
@@ -83,7 +80,21 @@ class Processor:
         self._dedupe.expire(newest)
         return blocks[-1].end - start
 
-    def _slice(self, step: Step, block: Block, at: int, fresh: set[int]) -> list[Resolution]:
+    async def _steps(self, blocks: Sequence[Block], *, careful: bool) -> tuple[Step, set[int]]:
+        """All the blocks' events in slices; the step to commit and the hashes of messages that are new."""
+        step = Step(self._store, self._settings.company_group_types, blocks[-1].end)
+        fresh: set[int] = set()
+        for block in blocks:
+            resolutions: list[Resolution] = []
+            for at in range(0, len(block), self._settings.slice_events):
+                resolutions += self._slice(step, block, at, fresh, careful=careful)
+                await asyncio.sleep(0)
+            step.commit.annotations.append(Annotation(block.base, resolutions))
+        return step, fresh
+
+    def _slice(
+        self, step: Step, block: Block, at: int, fresh: set[int], *, careful: bool
+    ) -> list[Resolution]:
         """The resolutions of up to `slice_events` records of a block."""
         end = min(at + self._settings.slice_events, len(block))
         todo: list[tuple[Offset, int, Event]] = []
@@ -99,23 +110,41 @@ class Processor:
                     todo.append((i, block.times_ms[i], events.decode(block.bodies[i])))
                 except msgspec.MsgspecError as error:
                     found[i] = Resolution(Status.QUARANTINED, note=f"not a canonical event: {error}")
-        found.update(self._resolve(step, block.base, todo))
+        found.update((_carefully if careful else _resolve)(step, block.base, todo))
         return [found[i] for i in range(at, end)]
 
-    def _resolve(
-        self, step: Step, base: Offset, todo: Sequence[tuple[int, int, Event]]
-    ) -> dict[int, Resolution]:
-        step.prefetch([event for _, _, event in todo])
-        found: dict[int, Resolution] = {}
-        for i, time_ms, event in todo:
-            mark = step.mark(event)
-            try:
-                found[i] = step.resolve(event, base + i, time_ms)
-            except Exception:  # noqa: BLE001  (a poisoned event must not stop every destination)
-                step.restore(mark)
-                _log.exception("event quarantined", extra={"offset": base + i})
-                found[i] = Resolution(Status.QUARANTINED, note=traceback.format_exc(limit=-5)[-2000:])
-        return found
+
+class _EventRaised(Exception):
+    """Resolving an event raised: the step must be run again, carefully."""
+
+
+_Todo = Sequence[tuple[int, int, Event]]
+
+
+def _resolve(step: Step, base: Offset, todo: _Todo) -> dict[int, Resolution]:
+    """Resolutions by index in the block. Raises `_EventRaised`."""
+    ids = step.prefetch([event for _, _, event in todo])
+    try:
+        return {
+            i: step.resolve(event, said, base + i, time_ms)
+            for (i, time_ms, event), said in zip(todo, ids, strict=True)
+        }
+    except Exception as error:
+        raise _EventRaised from error
+
+
+def _carefully(step: Step, base: Offset, todo: _Todo) -> dict[int, Resolution]:
+    """The same, with whatever raises undone and quarantined."""
+    found: dict[int, Resolution] = {}
+    for (i, time_ms, event), said in zip(todo, step.prefetch([e for _, _, e in todo]), strict=True):
+        mark = step.mark(said)
+        try:
+            found[i] = step.resolve(event, said, base + i, time_ms)
+        except Exception:  # noqa: BLE001  (a poisoned event must not stop every destination)
+            step.restore(mark)
+            _log.exception("event quarantined", extra={"offset": base + i})
+            found[i] = Resolution(Status.QUARANTINED, note=traceback.format_exc(limit=-5)[-2000:])
+    return found
 
 
 def rebuild(dedupe: Dedupe, log: EventLog, position: Offset, window_ms: int) -> None:

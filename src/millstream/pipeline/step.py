@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from millstream.eventlog.record import Offset
 from millstream.eventlog.resolved import Resolution, Status
 from millstream.pipeline.store import ProcessorCommit, ProcessorStore
-from millstream.profiles import identifiers, traits
+from millstream.profiles import traits
+from millstream.profiles.identifiers import EventIds, event_ids
 from millstream.profiles.identity import decide
 from millstream.profiles.profile import ExternalId, Profile
 from millstream.spec.events import Event
 
-_Mark = tuple[dict[ExternalId, str], dict[str, Profile], dict[str, str]]
+
+@dataclass(slots=True)
+class Mark:
+    """A step as it was before an event: what `Step.restore` puts back."""
+
+    owners: dict[ExternalId, str]
+    profiles: dict[str, Profile]
+    touched: dict[str, None]
+    identities: dict[ExternalId, str]
+    merged: dict[str, str]
 
 
 class Step:
@@ -22,36 +33,30 @@ class Step:
 
     def __init__(self, store: ProcessorStore, group_types: Iterable[str], end: Offset) -> None:
         self._store = store
-        self._group_types = tuple(group_types)
+        self._group_types = frozenset(group_types)
         self.commit = ProcessorCommit(position=end)
         self._owners: dict[ExternalId, str] = {}
         self._known: set[ExternalId] = set()
         self._profiles: dict[str, Profile] = {}
         self._touched: dict[str, None] = {}
 
-    def prefetch(self, found: Sequence[Event]) -> None:
-        """Read the profiles of these events with one look-up of ids and one of profiles."""
-        wanted: set[ExternalId] = set()
-        for event in found:
-            wanted.update(identifiers.person_ids(event))
-            wanted.update(identifiers.member_ids(event, self._group_types))
-            if event.previous_id:
-                wanted.add(ExternalId(identifiers.ANONYMOUS_ID, event.previous_id))
-                wanted.add(ExternalId(identifiers.USER_ID, event.previous_id))
+    def prefetch(self, found: Sequence[Event]) -> list[EventIds]:
+        """The ids of these events, their profiles read with one look-up of ids and one of profiles."""
+        ids = [event_ids(event, self._group_types) for event in found]
+        wanted = {external for each in ids for external in each.all()}
         missing = wanted - self._known
         self._known |= missing
         owners = {e: self._survivor(p) for e, p in self._store.find(missing).items()}
         for external, owner in owners.items():
             self._owners.setdefault(external, owner)
-        unread = {p for p in self._owners.values() if p not in self._profiles}
+        unread = {p for p in owners.values() if p not in self._profiles}
         self._profiles.update(self._store.load(unread))
+        return ids
 
-    def resolve(self, event: Event, offset: Offset, time_ms: int) -> Resolution:
+    def resolve(self, event: Event, said: EventIds, offset: Offset, time_ms: int) -> Resolution:
         """Find the event's person and account, apply its traits."""
-        account = self._account(event, offset, time_ms)
-        ids = identifiers.person_ids(event)
-        if event.type == "alias" and event.previous_id and not identifiers.blocked(event.previous_id):
-            ids = [*ids[:1], ExternalId(identifiers.ANONYMOUS_ID, event.previous_id)]
+        account = self._account(event, said.account, offset, time_ms) if said.account is not None else None
+        ids = said.person
         if not ids:
             note = None if event.type == "group" else "no identifier that identifies"
             return Resolution(Status.NEW, account=account.id if account else None, note=note)
@@ -62,7 +67,7 @@ class Step:
                 seen = person.external_ids.get(external)
                 person.external_ids[external] = time_ms if seen is None else max(seen, time_ms)
         change = self._apply_traits(person, event, offset, time_ms)
-        for member in identifiers.member_ids(event, self._group_types):
+        for member in said.members:
             owner = self._owners.get(member) or self._new(member, "account", offset, time_ms).id
             person.accounts[owner] = max(time_ms, person.accounts.get(owner, time_ms))
         person.updated_ms = max(person.updated_ms, time_ms)
@@ -75,7 +80,7 @@ class Step:
             person.id,
             account.id if account else None,
             email,
-            tuple(change.superseded),
+            change.superseded,
             gained,
             notes or None,
             change.results,
@@ -86,33 +91,26 @@ class Step:
         self.commit.profiles = [self._profiles[i] for i in self._touched if i in self._profiles]
         return self.commit
 
-    def mark(self, event: Event) -> _Mark:
-        """What `restore` needs should this event raise: copies of the few profiles it can touch."""
-        ids = [*identifiers.person_ids(event), *identifiers.member_ids(event, self._group_types)]
-        if event.previous_id:
-            ids.append(ExternalId(identifiers.ANONYMOUS_ID, event.previous_id))
-        owners = {e: self._owners[e] for e in ids if e in self._owners}
-        return owners, {p: self._profiles[p] for p in owners.values() if p in self._profiles}, {}
+    def mark(self, said: EventIds) -> Mark:
+        """The step as it is, with copies of the profiles that an event with these ids can touch."""
+        mine = {self._owners[e] for e in said.all() if e in self._owners}
+        profiles = {i: copy.deepcopy(p) if i in mine else p for i, p in self._profiles.items()}
+        commit = self.commit
+        return Mark(
+            dict(self._owners), profiles, dict(self._touched), dict(commit.identities), dict(commit.merged)
+        )
 
-    def restore(self, mark: _Mark) -> None:
-        """Read the profiles of a failed event anew, so that nothing half-done is committed."""
-        owners, profiles, _ = mark
-        fresh = self._store.load(profiles)
-        for profile_id, known in profiles.items():
-            self._profiles[profile_id] = (
-                known if profile_id in self._touched else fresh.get(profile_id, known)
-            )
-        self._owners.update(owners)
+    def restore(self, mark: Mark) -> None:
+        """Undo what an event that raised has half done."""
+        self._owners, self._profiles, self._touched = mark.owners, mark.profiles, mark.touched
+        self.commit.identities, self.commit.merged = mark.identities, mark.merged
 
     def _survivor(self, profile: str) -> str:
         while profile in self.commit.merged:
             profile = self.commit.merged[profile]
         return profile
 
-    def _account(self, event: Event, offset: Offset, time_ms: int) -> Profile | None:
-        external = identifiers.account_id(event, self._group_types)
-        if external is None:
-            return None
+    def _account(self, event: Event, external: ExternalId, offset: Offset, time_ms: int) -> Profile:
         owner = self._owners.get(external)
         account = self._profiles[owner] if owner else self._new(external, "account", offset, time_ms)
         traits.apply(account, event.traits, time_ms, offset)
@@ -164,23 +162,16 @@ class Step:
         self.commit.identities[external] = profile
 
     def _apply_traits(self, person: Profile, event: Event, offset: Offset, time_ms: int) -> traits.Change:
-        change = traits.Change()
-        if event.type == "identify" or (event.type == "track" and event.traits):
-            said = copy.copy(event.traits)
-            said.pop("hubspot", None)
-            change = traits.apply(person, said, time_ms, offset)
+        change = traits.NOTHING
+        if event.traits and event.type in {"identify", "track"}:
+            change = traits.apply(person, event.traits, time_ms, offset)
         if event.operations and event.type != "group":
-            change.results = traits.operate(person, event.operations, time_ms, offset)
+            change = replace(change, results=traits.operate(person, event.operations, time_ms, offset))
         context = event.context.get("traits")
-        if isinstance(context, dict) and event.type in {"track", "page", "screen"}:
+        if context and isinstance(context, dict) and event.type in {"track", "page", "screen"}:
             fill_only = event.dialect == "rudderstack"
-            late = traits.apply(
-                person,
-                {k: v for k, v in context.items() if k != "hubspot"},
-                time_ms,
-                offset,
-                fill_only=fill_only,
+            late = traits.apply(person, context, time_ms, offset, fill_only=fill_only)
+            change = replace(
+                change, superseded=(*change.superseded, *late.superseded), note=change.note or late.note
             )
-            change.superseded += late.superseded
-            change.note = change.note or late.note
         return change

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from millstream.profiles.profile import ExternalId
 from millstream.spec.events import Event
@@ -25,7 +25,8 @@ _MAX: Final = 500
 
 def blocked(value: str) -> bool:
     """Whether a value never identifies anybody."""
-    return value.strip().lower() in _BLOCKED or _ZEROS.match(value.strip()) is not None or len(value) > _MAX
+    text = value.strip().lower()
+    return text in _BLOCKED or len(value) > _MAX or (text[0] in "0-" and _ZEROS.match(text) is not None)
 
 
 def email_of(value: Any) -> str | None:
@@ -36,16 +37,40 @@ def email_of(value: Any) -> str | None:
     return text if _EMAIL.match(text) else None
 
 
+class EventIds(NamedTuple):
+    """Everything that an event says about whom it belongs to, worked out once.
+
+    `person` by priority; `account` is the one that a group call describes; `members` the accounts (that one first)
+    that the person belongs to.
+    """
+
+    person: list[ExternalId]
+    account: ExternalId | None
+    members: list[ExternalId]
+
+    def all(self) -> Iterable[ExternalId]:
+        """Every id whose owner has to be known."""
+        return (*self.person, *self.members)
+
+
+def event_ids(event: Event, group_types: frozenset[str]) -> EventIds:
+    """The ids of an event. An alias (also RudderStack's merge) joins its anonymous previousId to the userId."""
+    person = person_ids(event)
+    if event.type == "alias" and event.previous_id and not blocked(event.previous_id):
+        person = [*person[:1], ExternalId(ANONYMOUS_ID, event.previous_id)]
+    if event.type != "group" and not event.groups:
+        return EventIds(person, None, [])
+    return EventIds(person, account_id(event, group_types), member_ids(event, group_types))
+
+
 def person_ids(event: Event) -> list[ExternalId]:
     """The person's external ids by priority. An email in the properties addresses, it does not identify."""
     found: list[ExternalId] = []
     if event.user_id and not blocked(event.user_id):
         found.append(ExternalId(USER_ID, event.user_id))
-    said: list[Any] = [event.traits.get("email")] if event.type != "group" else []
-    traits = event.context.get("traits")
-    if isinstance(traits, dict):
-        said.append(traits.get("email"))
-    email = next((e for e in map(email_of, said) if e), None)
+    email = email_of(event.traits.get("email")) if event.type != "group" else None
+    if email is None and isinstance(traits := event.context.get("traits"), dict):
+        email = email_of(traits.get("email"))
     if email:
         found.append(ExternalId(EMAIL, email))
     if event.anonymous_id and not blocked(event.anonymous_id):
@@ -53,22 +78,21 @@ def person_ids(event: Event) -> list[ExternalId]:
     return found
 
 
-def account_id(event: Event, group_types: Iterable[str]) -> ExternalId | None:
+def account_id(event: Event, group_types: frozenset[str]) -> ExternalId | None:
     """The account that a group call describes. Amplitude's group types count only when they are companies' types."""
     if event.type != "group" or not event.group_id or blocked(event.group_id):
         return None
-    if event.groups and event.groups[0].type not in set(group_types):
+    if event.groups and event.groups[0].type not in group_types:
         return None
     return ExternalId(GROUP_ID, event.group_id)
 
 
-def member_ids(event: Event, group_types: Iterable[str]) -> list[ExternalId]:
+def member_ids(event: Event, group_types: frozenset[str]) -> list[ExternalId]:
     """Accounts that the event says its person belongs to."""
-    types = set(group_types)
     found = [
         ExternalId(GROUP_ID, f"{g.type}:{g.id}")
         for g in event.groups
-        if g.type in types and not blocked(g.id)
+        if g.type in group_types and not blocked(g.id)
     ]
-    own = account_id(event, types)
+    own = account_id(event, group_types)
     return [own, *(f for f in found if f != own)] if own else found

@@ -35,12 +35,14 @@ def decide(ids: Sequence[ExternalId], owners: Mapping[ExternalId, Profile]) -> D
         owner = owners.get(external)
         if owner is not None and all(o.id != owner.id for o in owned):
             owned.append(owner)
-    free = tuple(e for e in ids if e not in owners)
-    said = {e.value for e in ids if e.namespace == USER_ID}
     if not owned:
         return Decision(None, (), tuple(ids))
+    free = tuple(e for e in ids if e not in owners) if len(owners) < len(ids) else ()
     first = ids[0]
     home = owners.get(first)
+    if home is not None and len(owned) == 1:
+        return Decision(home.id, (), free)
+    said = {e.value for e in ids if e.namespace == USER_ID}
     if home is None:
         # The best identifier is new: it may join a profile that has none of its kind.
         fitting = [p for p in owned if len(user_ids(p) | said) <= 1]

@@ -37,5 +37,8 @@ class Profile:
 
     def email(self) -> str | None:
         """The newest email address by event time."""
-        emails = [(seen, eid.value) for eid, seen in self.external_ids.items() if eid.namespace == "email"]
-        return max(emails)[1] if emails else None
+        newest: tuple[int, str] | None = None
+        for (namespace, value), seen in self.external_ids.items():
+            if namespace == "email" and (newest is None or (seen, value) > newest):
+                newest = (seen, value)
+        return newest[1] if newest is not None else None

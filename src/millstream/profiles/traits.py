@@ -12,15 +12,22 @@ from millstream.profiles.profile import Profile
 from millstream.spec.events import TraitOperation
 
 MAX_TRAITS: Final = 2000
+# A NamedTuple's own constructor is a Python function; this is the C one that it calls.
+stamped = tuple.__new__
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Change:
     """What applying an event did: keys whose value was older than the known one, results of operations, a remark."""
 
-    superseded: list[str] = field(default_factory=list)
+    superseded: tuple[str, ...] = ()
     results: dict[str, Any] = field(default_factory=dict)
     note: str | None = None
+
+
+NOTHING: Final = Change()
+# RudderStack's object of HubSpot ids: it addresses records, it is no trait (SEMANTICS 21).
+_NOT_TRAITS: Final = frozenset({"hubspot"})
 
 
 def newest(profile: Profile, key: str) -> tuple[int, Offset]:
@@ -32,33 +39,41 @@ def newest(profile: Profile, key: str) -> tuple[int, Offset]:
 
 
 def apply(
-    profile: Profile, traits: Mapping[str, Any], time_ms: int, offset: Offset, *, fill_only: bool = False
+    profile: Profile, said: Mapping[str, Any], time_ms: int, offset: Offset, *, fill_only: bool = False
 ) -> Change:
     """Set traits. `None` removes; `{}` changes nothing; `fill_only` sets only what is absent."""
-    change = Change()
-    stamp = (time_ms, offset)
-    for key, value in traits.items():
-        if value == {}:
+    traits, removed = profile.traits, profile.removed
+    superseded: list[str] = []
+    note = None
+    for key, value in said.items():
+        if value == {} or key in _NOT_TRAITS:
             continue
-        if fill_only and (key in profile.traits or key in profile.removed or value is None):
-            continue
-        known = profile.traits.get(key)
+        known = traits.get(key)
         if known is not None:
-            older = time_ms < known[1] or (time_ms == known[1] and offset < known[2])
-        else:
-            older = key in profile.removed and stamp < profile.removed[key]
-        if older:
-            change.superseded.append(key)
+            _, known_ms, known_offset = known
+            if fill_only:
+                continue
+            if time_ms < known_ms or (time_ms == known_ms and offset < known_offset):
+                superseded.append(key)
+                continue
+        elif key in removed:
+            if fill_only:
+                continue
+            if (time_ms, offset) < removed[key]:
+                superseded.append(key)
+                continue
+        elif fill_only and value is None:
             continue
         if value is None:
-            profile.traits.pop(key, None)
-            profile.removed[key] = (time_ms, offset)
-        elif key in profile.traits or len(profile.traits) < MAX_TRAITS:
-            profile.traits[key] = TraitValue(value, time_ms, offset)
-            profile.removed.pop(key, None)
+            traits.pop(key, None)
+            removed[key] = (time_ms, offset)
+        elif known is not None or len(traits) < MAX_TRAITS:
+            traits[key] = stamped(TraitValue, (value, time_ms, offset))
+            if removed:
+                removed.pop(key, None)
         else:
-            change.note = f"more than {MAX_TRAITS} traits: {key[:100]} and further ones are left out"
-    return change
+            note = f"more than {MAX_TRAITS} traits: {key[:100]} and further ones are left out"
+    return Change(tuple(superseded), note=note) if superseded or note else NOTHING
 
 
 def operate(

@@ -10,7 +10,7 @@ import msgspec
 import zstandard
 
 from millstream.eventlog.record import Offset
-from millstream.eventlog.resolved import Annotation, ProfileView, Resolution
+from millstream.eventlog.resolved import Annotation, ProfileView, Resolution, TraitValue
 from millstream.pipeline.store import ProcessorCommit
 from millstream.profiles.profile import ExternalId, Profile
 from millstream.storage.sqlite.connection import Readers
@@ -28,8 +28,8 @@ class _Stored(msgspec.Struct, array_like=True):
     kind: str
     created_ms: int
     updated_ms: int
-    external_ids: list[tuple[str, str, int]]
-    traits: dict[str, tuple[Any, int, int]]
+    external_ids: list[tuple[ExternalId, int]]
+    traits: dict[str, TraitValue]
     removed: dict[str, tuple[int, int]]
     accounts: dict[str, int]
 
@@ -45,8 +45,8 @@ def pack(profile: Profile) -> bytes:
             profile.kind,
             profile.created_ms,
             profile.updated_ms,
-            [(e.namespace, e.value, at) for e, at in profile.external_ids.items()],
-            {k: tuple(v) for k, v in profile.traits.items()},
+            list(profile.external_ids.items()),
+            profile.traits,
             profile.removed,
             profile.accounts,
         )
@@ -55,16 +55,14 @@ def pack(profile: Profile) -> bytes:
 
 def unpack(body: bytes) -> Profile:
     """The profile that `pack` wrote."""
-    from millstream.eventlog.resolved import TraitValue  # noqa: PLC0415  (kept beside its only use)
-
     stored = _stored_decode(body)
     return Profile(
         stored.id,
         "account" if stored.kind == "account" else "person",
         stored.created_ms,
-        {ExternalId(n, v): at for n, v, at in stored.external_ids},
-        {k: TraitValue(*v) for k, v in stored.traits.items()},
-        dict(stored.removed),
+        dict(stored.external_ids),
+        stored.traits,
+        stored.removed,
         stored.accounts,
         stored.updated_ms,
     )
@@ -148,29 +146,37 @@ class SqliteProcessorStore:
 
     def find(self, ids: Iterable[ExternalId]) -> dict[ExternalId, str]:
         """The profile of each known external id."""
+        by_namespace: dict[str, list[str]] = {}
+        for namespace, value in set(ids):
+            by_namespace.setdefault(namespace, []).append(value)
         found: dict[ExternalId, str] = {}
-        for some in chunks(set(ids)):
-            marks = ",".join(["(?,?)"] * len(some))
-            rows = self._readers.all(
-                "SELECT i.namespace, i.value, COALESCE(m.survivor, i.profile) FROM identity i "  # noqa: S608
-                f"LEFT JOIN merged m ON m.absorbed = i.profile WHERE (i.namespace, i.value) IN (VALUES {marks})",
-                [part for external in some for part in external],
-            )
-            found.update((ExternalId(n, v), p) for n, v, p in rows)
+        # `value IN (…)` within one namespace searches the index; a list of row values makes SQLite scan a subquery
+        # for each (1.3 against 20.6 µs an id).
+        for namespace, values in by_namespace.items():
+            for some in chunks(values):
+                rows = self._readers.all(
+                    "SELECT i.value, COALESCE(m.survivor, i.profile) FROM identity i "  # noqa: S608
+                    "LEFT JOIN merged m ON m.absorbed = i.profile "
+                    f"WHERE i.namespace = ? AND i.value IN ({','.join('?' * len(some))})",
+                    [namespace, *some],
+                )
+                found.update((ExternalId(namespace, value), profile) for value, profile in rows)
         return found
 
     def load(self, ids: Iterable[str]) -> dict[str, Profile]:
         """The profiles under the ids asked for."""
-        found: dict[str, Profile] = {}
-        for some in chunks(set(ids)):
-            marks = ",".join(["(?)"] * len(some))
-            rows = self._readers.all(
-                f"SELECT w.column1, p.body FROM (VALUES {marks}) w LEFT JOIN merged m ON m.absorbed = w.column1 "  # noqa: S608
-                "JOIN profile p ON p.id = COALESCE(m.survivor, w.column1)",
-                list(some),
+        asked = set(ids)
+        survivors: dict[str, str] = {}
+        bodies: dict[str, bytes] = {}
+        for some in chunks(asked):
+            marks = ",".join("?" * len(some))
+            survivors.update(
+                self._readers.all(f"SELECT absorbed, survivor FROM merged WHERE absorbed IN ({marks})", some)  # noqa: S608
             )
-            found.update((asked, unpack(body)) for asked, body in rows)
-        return found
+        for some in chunks({survivors.get(i, i) for i in asked}):
+            marks = ",".join("?" * len(some))
+            bodies.update(self._readers.all(f"SELECT id, body FROM profile WHERE id IN ({marks})", some))  # noqa: S608
+        return {i: unpack(bodies[at]) for i in asked if (at := survivors.get(i, i)) in bodies}
 
     def views(self, ids: Iterable[str]) -> dict[str, ProfileView]:
         """The profiles as delivery sees them."""
