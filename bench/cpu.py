@@ -9,10 +9,11 @@ import time
 
 import msgspec
 
-from millstream.delivery.delivery import Delivery, DeliverySettings
+from millstream.delivery.delivery import Delivery
 from millstream.delivery.operation import Key, Stamped, Write
 from millstream.delivery.outcome import FINAL
 from millstream.delivery.slots import Slots
+from millstream.delivery.works import DeliverySettings
 from millstream.destinations.hubspot import destination as hubspot
 from millstream.destinations.hubspot.sink import KINDS
 from millstream.eventlog.dedupe import Dedupe
@@ -21,6 +22,7 @@ from millstream.hubspot_api.client import Answer
 from millstream.mapping.compile import compile_mapping
 from millstream.mapping.trigger import parse_trigger
 from millstream.pipeline.processor import Processor
+from millstream.runtime.engine import tune_interpreter
 from millstream.storage.sqlite.log import SqliteLog
 from millstream.storage.sqlite.state import SqliteState
 from millstream.workspace.model import Destination
@@ -57,7 +59,7 @@ class Stub:
             "properties": [{"name": f"p_{k}", "type": "string"} for k in range(9)],
         }
 
-    async def send(self, request, *, backfill=False):
+    async def send(self, request, **_):
         """One answer."""
         began = time.process_time()
         self.calls += 1
@@ -94,6 +96,7 @@ class Nobody:
 
 async def pipeline(folder, batches):
     """CPU microseconds an event of processor and of delivery, for each batch of records in turn."""
+    tune_interpreter()
     log, state = SqliteLog(folder / "log"), SqliteState(folder / "state.db")
     processor = Processor(log, state.processor, Dedupe())
     given = Destination(

@@ -15,7 +15,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 # Files and functions that are over the budget. The lists may only shrink.
-LONG_FILES: dict[str, int] = {"delivery/delivery.py": 591}
+LONG_FILES: dict[str, int] = {}
 LONG_FUNCTIONS: dict[str, int] = {"sandbox/routes.py:table": 80}
 
 BANNED_NAMES = {"utils", "helpers", "common", "base", "core", "misc", "manager", "service"}

@@ -7,11 +7,12 @@ import random
 import selectors
 from dataclasses import replace
 
-from millstream.delivery.delivery import Delivery, DeliverySettings
+from millstream.delivery.delivery import Delivery
 from millstream.delivery.operation import Job, Key, Send, Stamped, Write
 from millstream.delivery.outcome import FINAL, Reason
 from millstream.delivery.plan import Plan
 from millstream.delivery.sink import CallFailed, CallKind, Cause, Confirmed, Later, WriteRow
+from millstream.delivery.works import DeliverySettings
 from millstream.eventlog.resolved import ProfileView, Resolution, Resolved, Status, TraitValue
 from millstream.spec.events import Event
 from millstream.storage.memory.deliveries import MemoryDeliveryStore
@@ -132,6 +133,9 @@ class World:
     async def prepare(self):
         pass
 
+    def names(self, resolved, _profiles):
+        return [Key("contact", "email", r.resolution.email) for r in resolved]
+
     def plan(self, resolved, _profiles, _records, _now_ms):
         key = Key("contact", "email", resolved.resolution.email)
         job = Job(resolved.offset, "m", "e")
@@ -184,7 +188,7 @@ class World:
         done = portal.execute(list(sent), self.versions)
         for row, record in zip(rows, done, strict=True):
             if fate < 0.25 and rng.random() < 0.1:
-                results.append(Later("a row's own", 1.0))
+                results.append(Later("a row's own", rng.choice((1.0, 20.0))))
             else:
                 results.append(Confirmed(record))
             del row
@@ -235,8 +239,8 @@ class World:
         async def nothing(_commit):
             return None
 
-        delivery._store = type("Dead", (), {"commit": staticmethod(nothing)})()
-        for call in delivery._calls:
+        delivery._works.store = type("Dead", (), {"commit": staticmethod(nothing)})()
+        for call in delivery._calls._in_flight:
             call.cancel()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from millstream.eventlog.record import Offset
+
+_SHORT: Final = 32
 
 
 class Key(NamedTuple):
@@ -100,16 +102,18 @@ Operation = Write | Send
 class RecordState:
     """What we know of a destination's record: its id there and the last confirmed value of each property.
 
-    `confirmed` maps property name → (hash of the value, event time ms, offset); `at_ms` is the time of the last
+    `confirmed` maps property name → (fingerprint of the value, event time ms, offset); `at_ms` is the time of the last
     confirmation. Kept by the store, read through `delivery.records`.
     """
 
     key: Key
     id: str
-    confirmed: dict[str, tuple[int, int, Offset]] = field(default_factory=dict)
+    confirmed: dict[str, tuple[str | int, int, Offset]] = field(default_factory=dict)
     at_ms: int = 0
 
 
-def value_hash(value: Any) -> int:
-    """A 63-bit hash of a written value, stable across processes: unequal values are told apart, not stored."""
+def fingerprint(value: Any) -> str | int:
+    """What tells a written value from another: short text is itself, anything else a hash that outlives the process."""
+    if type(value) is str and len(value) <= _SHORT:
+        return value
     return int.from_bytes(blake2b(repr(value).encode(), digest_size=8).digest(), "big") >> 1

@@ -5,7 +5,7 @@ A planner is pure given its current knowledge of the destination (its schema): i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,13 +28,12 @@ class Plan:
 
     Every (mapping, effect) of the event appears exactly once: as the job of an operation, as a final outcome
     (filtered or dead-lettered), or as waiting. An event that nothing applies to has one outcome with mapping ""
-    and effect "". `trace` says for each mapping whether it matched, or why not.
+    and effect "".
     """
 
     operations: list[Operation] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
-    trace: list[str] = field(default_factory=list)
 
 
 class Records(Protocol):
@@ -55,6 +54,9 @@ class Planner(Protocol):
 
         Raises `delivery.sink.CallFailed` when the destination cannot be asked.
         """
+
+    def names(self, events: Sequence[Resolved], profiles: Mapping[str, ProfileView]) -> Iterable[Key]:
+        """Records that planning these events will ask for, so that they can be read together. A hint."""
 
     def plan(
         self, event: Resolved, profiles: Mapping[str, ProfileView], records: Records, now_ms: int

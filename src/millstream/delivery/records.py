@@ -31,13 +31,20 @@ class RecordBook:
         if key in self._names:
             self._names.move_to_end(key)
             return self._names[key]
-        state = self._store.record(self._destination, key)
-        if state is not None:
-            # One object per record, whatever it is asked for by.
-            state = self._pinned.get(state.key) or self._names.get(state.key) or state
-            self._keep(state.key, state)
-        self._keep(key, state)
-        return state
+        return self._take(key, self._store.record(self._destination, key))
+
+    def prefetch(self, keys: Iterable[Key]) -> None:
+        """Read what is not known yet of these, in one go."""
+        unread = {k for k in keys if k not in self._pinned and k not in self._names}
+        if not unread:
+            return
+        found = self._store.records(self._destination, unread)
+        for key in unread:
+            self._take(key, found.get(key))
+
+    def reread(self) -> None:
+        """Read everything anew that is not waiting to be committed."""
+        self._names.clear()
 
     def resolve(self, key: Key) -> Key:
         """The record's canonical name, or the key itself."""
@@ -79,6 +86,14 @@ class RecordBook:
         waiting = {*self._changed, *self._aliases, *self._forgotten}
         for key in [k for k in self._pinned if k not in waiting]:
             self._keep(key, self._pinned.pop(key))
+
+    def _take(self, key: Key, state: RecordState | None) -> RecordState | None:
+        if state is not None:
+            # One object per record, whatever it is asked for by.
+            state = self._pinned.get(state.key) or self._names.get(state.key) or state
+            self._keep(state.key, state)
+        self._keep(key, state)
+        return state
 
     def _keep(self, key: Key, state: RecordState | None) -> None:
         self._names[key] = state

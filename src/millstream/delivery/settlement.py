@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from millstream.delivery.ledger import Ledger
-from millstream.delivery.operation import Job, Key, RecordState, Stamped, value_hash
+from millstream.delivery.operation import Job, Key, RecordState, Stamped, fingerprint
 from millstream.delivery.outcome import Outcome, Reason, State
+from millstream.delivery.parking import MAX_TRIES, PARK_FROM_S
 from millstream.delivery.records import RecordBook
 from millstream.delivery.sink import Confirmed, Filtered, Gone, Later, Rejected, Result, SendRow, WriteRow
 from millstream.delivery.slots import Entry, Slots, jobs_of
 
-MAX_TRIES = 10
 _MAX_GONE = 3
 
 
@@ -23,6 +23,7 @@ class Hooks:
 
     rest: Callable[[Entry, float], None]
     dead: Callable[[Job, Reason, str, Entry], None]
+    park: Callable[[Entry, float, str], None]
     replan: Callable[[list[Job]], None]
     delivered: Callable[[list[Job]], None]
     jitter: Callable[[], float]
@@ -56,13 +57,14 @@ class Settlement:
         fresh = now_ms - state.at_ms < self._resend_after_ms
         kept: dict[str, Stamped] = {}
         older = 0
+        confirmed = state.confirmed
         for name, stamped in row.values.items():
-            known = state.confirmed.get(name)
+            known = confirmed.get(name)
             if known is not None:
-                if (stamped.time_ms, stamped.offset) < (known[1], known[2]):
+                if stamped[1:] < known[1:]:
                     older += 1
                     continue
-                if fresh and known[0] == value_hash(stamped.value):
+                if fresh and known[0] == fingerprint(stamped[0]):
                     continue
             kept[name] = stamped
         if kept:
@@ -102,11 +104,11 @@ class Settlement:
         else:
             key = Key(row.key.object, "id", result.id) if result.id is not None else row.key
             state = self._records.get(key) or RecordState(key, result.id or row.key.value)
-            for name, stamped in row.values.items():
-                known = state.confirmed.get(name)
-                stamp = (stamped.time_ms, stamped.offset)
-                if name not in result.dropped and (known is None or stamp >= known[1:]):
-                    state.confirmed[name] = (value_hash(stamped.value), *stamp)
+            confirmed, dropped = state.confirmed, result.dropped
+            for name, (value, time_ms, offset) in row.values.items():
+                known = confirmed.get(name)
+                if name not in dropped and (known is None or (time_ms, offset) >= known[1:]):
+                    confirmed[name] = (fingerprint(value), time_ms, offset)
             state.at_ms = now_ms
             names = {row.key, *result.aliases}
             self._records.learn(state, names)
@@ -151,7 +153,10 @@ class Settlement:
             return
         # 10 attempts: 1, 2, 4, … s, the last waits about half an hour; together less than 4 hours.
         delay = max(result.after_s, 2.0 ** (entry.tries - 1) * (4 if entry.tries > 6 else 1))
-        self._hooks.rest(entry, delay * (0.75 + 0.5 * self._hooks.jitter()))
+        delay *= 0.75 + 0.5 * self._hooks.jitter()
+        if delay >= PARK_FROM_S:
+            self._hooks.park(entry, delay, result.detail)
+        self._hooks.rest(entry, delay)
 
     def _gone(self, entry: Entry, result: Gone) -> None:
         assert isinstance(entry.row, WriteRow)

@@ -6,7 +6,7 @@ short; `commit` returns only after the transaction is durable.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,6 +22,16 @@ class WaitingRow:
     profile: str
     job: Job
     since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRow:
+    """An effect whose record was refused for the moment: how often it was tried, and when it is due again."""
+
+    job: Job
+    profile: str | None
+    tries: int
+    due_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,8 @@ class DeliveryCommit:
     outcomes: dict[Offset, list[Outcome]] = field(default_factory=dict)
     waiting_added: list[WaitingRow] = field(default_factory=list)
     waiting_removed: list[Job] = field(default_factory=list)
+    parked_added: list[ParkedRow] = field(default_factory=list)
+    parked_removed: list[Job] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     dead_removed: list[int] = field(default_factory=list)
     records: list[RecordState] = field(default_factory=list)
@@ -101,7 +113,13 @@ class DeliveryStore(Protocol):
         """How many rows wait, of one profile or of all."""
 
     def first_reference(self, destination: str) -> Offset | None:
-        """The lowest offset that a waiting row refers to: the log must keep it."""
+        """The lowest offset that a waiting or parked row refers to: the log must keep it."""
+
+    def parked(self, destination: str) -> list[ParkedRow]:
+        """All parked rows, by due time."""
+
+    def parked_count(self, destination: str) -> int:
+        """How many are parked."""
 
     def dead_letters(
         self,
@@ -121,8 +139,13 @@ class DeliveryStore(Protocol):
     def record(self, destination: str, key: Key) -> RecordState | None:
         """The record under any of its names."""
 
-    def records_of(self, destination: str, object_type: str, ids: Sequence[str]) -> list[RecordState]:
-        """Records by id."""
+    def records(self, destination: str, keys: Iterable[Key]) -> dict[Key, RecordState]:
+        """The records under any of their names, read together; unknown names are left out."""
 
     def aliases_of(self, destination: str, key: Key) -> list[Key]:
         """All names of a record."""
+
+    async def forget(self, profile: str, names: Iterable[Key]) -> int:
+        """Erase a person everywhere: what waits, is parked or dead ends as filtered `forgotten`, and records with
+        these names (whatever their destination) are no longer known. Returns how many effects ended.
+        """

@@ -47,7 +47,7 @@ class ProcessorStore(Protocol):
         """The profiles with these ids under the ids asked for; merges are followed; unknown ids left out."""
 
     async def forget(self, profile_id: str) -> None:
-        """Erase a profile, its external ids, and its rows in every destination's waiting list."""
+        """Erase a profile and its external ids."""
 
     def drop_annotations_before(self, offset: Offset) -> None:
         """Give space back where the log was dropped."""

@@ -72,7 +72,7 @@ class Control:
         who = arguments.get("who")
         if not isinstance(who, str) or not who:
             raise ControlError("`who` must be an email, a userId or a profile id")
-        return await self._parts.forget(who)
+        return await self._engine.call(lambda: self._parts.forget(who))
 
     async def _backup(self, arguments: dict[str, Any]) -> dict[str, Any]:
         target = arguments.get("target")

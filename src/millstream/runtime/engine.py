@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import sys
 import threading
@@ -21,6 +22,19 @@ _log = logging.getLogger("millstream.engine")
 
 # The interpreter's default of 5 ms lets the hot path hold up an answer to an SDK for 12 ms (p99); 0.5 ms: 4.9 ms.
 SWITCH_INTERVAL_S = 0.0005
+
+
+# Collecting cycles after every 700 new containers costs 60 to 110 of 200 to 330 µs an event, and finds nothing: the hot
+# path's structures have no cycles. Cycles that libraries make are still collected.
+GC_THRESHOLDS = (50_000, 20, 100)
+
+
+def tune_interpreter() -> None:
+    """Set what the process as a whole needs for the engine to be prompt and cheap."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 class Engine:
@@ -42,7 +56,7 @@ class Engine:
 
     def start(self) -> None:
         """Start the thread and wait until the processor and all deliveries run. Raises what building them raised."""
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        tune_interpreter()
         ready = threading.Event()
         self._thread = threading.Thread(target=self._thread_main, args=(ready,), name="engine", daemon=True)
         self._thread.start()

@@ -15,9 +15,11 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
-from millstream.delivery.delivery import Delivery, DeliverySettings
+from millstream.delivery.delivery import Delivery
+from millstream.delivery.operation import Key
 from millstream.delivery.outcome import Reason, State
 from millstream.delivery.store import DeliveryCommit, Position
+from millstream.delivery.works import DeliverySettings
 from millstream.destinations.catalog import DestinationCatalog
 from millstream.destinations.hubspot import destination as hubspot
 from millstream.eventlog.dedupe import Dedupe
@@ -239,6 +241,7 @@ class Parts:
                 "calls_in_flight": stands.calls,
                 "switched_off": list(stands.switched_off),
                 "waiting": self._state.deliveries.waiting_count(name),
+                "parked": self._state.deliveries.parked_count(name),
                 "dead_letters": self._state.deliveries.dead_letter_count(name),
                 "daily_remaining": budget.daily_remaining if budget else None,
                 "events": {f"{s.name.lower()}:{r}": n for (s, r), n in sorted(self.tally(name).items())},
@@ -268,9 +271,15 @@ class Parts:
         email = email_of(who)
         ids = [ExternalId(USER_ID, who), *([ExternalId(EMAIL, email)] if email else [])]
         profiles = set(self._state.processor.find(ids).values()) | set(self._state.processor.load([who]))
-        for profile in profiles:
-            await self._state.processor.forget(profile)
-        return {"forgotten": sorted(profiles)}
+        for delivery in self._deliveries.values():
+            await delivery.forget(set(profiles))
+        ended = 0
+        for name, profile in self._state.processor.load(profiles).items():
+            addresses = [e.value for e in profile.external_ids if e.namespace == EMAIL]
+            known_as = [Key("contact", "email", a) for a in addresses] + [Key("contact", "profile", name)]
+            ended += await self._state.deliveries.forget(name, known_as)
+            await self._state.processor.forget(name)
+        return {"forgotten": sorted(profiles), "effects_ended": ended}
 
     async def backup(self, target: Path) -> dict[str, Any]:
         """A consistent copy: state first, then the log, so that no position lies beyond the log's end."""

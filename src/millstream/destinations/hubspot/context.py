@@ -57,9 +57,11 @@ class Context:
     def stamped(self, view: ProfileView | None, trait: str, value: Any) -> Stamped:
         """A value with the time at which its trait was said; what is no trait is as old as the event."""
         known = view.traits.get(trait) if view is not None else None
-        if known is not None and (known.value == value or isinstance(known.value, dict)):
-            return Stamped(value, known.time_ms, known.offset)
-        return Stamped(value, self.resolved.time_ms, self.resolved.offset)
+        if known is not None:
+            said, time_ms, offset = known
+            if said is value or said == value or isinstance(said, dict):
+                return tuple.__new__(Stamped, (value, time_ms, offset))
+        return tuple.__new__(Stamped, (value, self.resolved.time_ms, self.resolved.offset))
 
     def properties(
         self, object_type: str, traits: Mapping[str, Any], view: ProfileView | None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -53,6 +54,7 @@ _BAD: Final = re.compile(r"[^a-z0-9_]")
 _SPACE: Final = re.compile(r"[\s.]")
 
 
+@lru_cache(maxsize=16_384)
 def property_name(key: str, longest: int = 100) -> str:
     """A trait's key as a property name."""
     text = unicodedata.normalize("NFKC", key).strip()
@@ -66,7 +68,7 @@ def property_name(key: str, longest: int = 100) -> str:
 
 
 def flatten(
-    traits: Mapping[str, Any], special: Mapping[str, str], known: Iterable[str]
+    traits: Mapping[str, Any], special: Mapping[str, str], known: Container[str]
 ) -> tuple[dict[str, tuple[str, Any]], list[str]]:
     """Traits as properties: name → (the trait's key, value), and notes on keys that met (SEMANTICS 11 to 13).
 
@@ -75,11 +77,10 @@ def flatten(
     found: dict[str, tuple[str, Any]] = {}
     exact: dict[str, bool] = {}
     notes: list[str] = []
-    existing = set(known)
 
     def put(trait: str, path: str, value: Any) -> None:
         low = path.lower()
-        name = special.get(low) or (low if low in existing else property_name(path.replace(".", "_")))
+        name = special.get(low) or (low if low in known else property_name(path))
         plain = name == path
         if name in found:
             notes.append(f"name_collision:{name}")
@@ -102,7 +103,10 @@ def flatten(
             if value.get("name") is not None:
                 put(key, "company.name", value["name"])
             continue
-        walk(key, key, value, 1)
+        if isinstance(value, dict):
+            walk(key, key, value, 1)
+        else:
+            put(key, key, value)
     if "name" in traits and isinstance(traits["name"], str) and special is CONTACT_FIELDS:
         found.pop("name", None)
         if "firstname" not in found and "lastname" not in found:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from millstream.delivery.operation import Job, Lane
+from millstream.delivery.operation import Job, Key, Lane
 from millstream.delivery.outcome import Outcome, Reason, State
 from millstream.delivery.plan import Plan, Records
 from millstream.delivery.sink import CallFailed
@@ -65,6 +65,13 @@ class HubSpotPlanner:
             failed = call_failed(error)
             raise CallFailed(failed.cause, failed.detail, retry_after_s=failed.retry_after_s) from None
 
+    def names(self, events: Sequence[Resolved], profiles: Mapping[str, ProfileView]) -> Iterable[Key]:
+        """The contacts of these events' persons."""
+        for resolved in events:
+            person = profiles.get(resolved.resolution.profile or "")
+            if person is not None and person.email is not None:
+                yield Key("contact", "email", person.email)
+
     def plan(
         self, event: Resolved, profiles: Mapping[str, ProfileView], records: Records, now_ms: int
     ) -> Plan:
@@ -100,9 +107,7 @@ class HubSpotPlanner:
         lane = Lane.BACKFILL if as_of_now or late else Lane.LIVE
         for mapping in self._mappings:
             if not mapping.trigger.matches(view):
-                plan.trace.append(f"{mapping.name}: trigger does not hold: {mapping.trigger}")
                 continue
-            plan.trace.append(f"{mapping.name}: matched")
             context = Context(
                 self._portal, resolved, event, person, account, records, mapping.name, plan, lane, as_of_now
             )

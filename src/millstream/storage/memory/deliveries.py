@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from millstream.delivery.ledger import worst_of
 from millstream.delivery.operation import Job, Key, RecordState
 from millstream.delivery.outcome import Outcome, Reason, State
-from millstream.delivery.store import DeadLetter, DeliveryCommit, Position, WaitingRow
+from millstream.delivery.store import DeadLetter, DeliveryCommit, ParkedRow, Position, WaitingRow
 from millstream.eventlog.record import Offset
 
 
@@ -18,6 +19,7 @@ class MemoryDeliveryStore:
         self._positions: dict[str, Position] = {}
         self._outcomes: dict[tuple[str, Offset], list[Outcome]] = {}
         self._waiting: dict[tuple[str, Job], WaitingRow] = {}
+        self._parked: dict[tuple[str, Job], ParkedRow] = {}
         self._dead: dict[int, tuple[str, DeadLetter]] = {}
         self._records: dict[tuple[str, Key], RecordState] = {}
         self._aliases: dict[tuple[str, Key], Key] = {}
@@ -33,6 +35,9 @@ class MemoryDeliveryStore:
         for job in commit.waiting_removed:
             self._waiting.pop((d, job), None)
         self._waiting.update({(d, row.job): row for row in commit.waiting_added})
+        for job in commit.parked_removed:
+            self._parked.pop((d, job), None)
+        self._parked.update({(d, row.job): row for row in commit.parked_added})
         for number in commit.dead_removed:
             self._dead.pop(number, None)
         for letter in commit.dead:
@@ -87,7 +92,17 @@ class MemoryDeliveryStore:
 
     def first_reference(self, destination: str) -> Offset | None:
         """The lowest offset that is still needed."""
-        return min((job.offset for d, job in self._waiting if d == destination), default=None)
+        pending = [*self._waiting, *self._parked]
+        return min((job.offset for d, job in pending if d == destination), default=None)
+
+    def parked(self, destination: str) -> list[ParkedRow]:
+        """All parked rows, by due time."""
+        found = [r for (d, _), r in self._parked.items() if d == destination]
+        return sorted(found, key=lambda r: r.due_ms)
+
+    def parked_count(self, destination: str) -> int:
+        """How many are parked."""
+        return sum(1 for d, _ in self._parked if d == destination)
 
     def dead_letters(
         self,
@@ -120,11 +135,35 @@ class MemoryDeliveryStore:
         found = self._records.get((destination, self._aliases.get((destination, key), key)))
         return replace(found, confirmed=dict(found.confirmed)) if found is not None else None
 
-    def records_of(self, destination: str, object_type: str, ids: Sequence[str]) -> list[RecordState]:
-        """Records by id."""
-        found = (self.record(destination, Key(object_type, "id", i)) for i in ids)
-        return [r for r in found if r is not None]
+    def records(self, destination: str, keys: Iterable[Key]) -> dict[Key, RecordState]:
+        """Records under any of their names."""
+        return {key: found for key in keys if (found := self.record(destination, key)) is not None}
 
     def aliases_of(self, destination: str, key: Key) -> list[Key]:
         """All names of a record."""
         return [key, *(a for (d, a), c in self._aliases.items() if d == destination and c == key)]
+
+    async def forget(self, profile: str, names: Iterable[Key]) -> int:
+        """Erase a person; see the port."""
+        jobs = {at for at, row in self._waiting.items() if row.profile == profile}
+        jobs |= {at for at, row in self._parked.items() if row.profile == profile}
+        jobs |= {(d, x.job) for d, x in self._dead.values() if x.profile == profile}
+        self._dead = {n: x for n, x in self._dead.items() if x[1].profile != profile}
+        for destination, job in jobs:
+            self._waiting.pop((destination, job), None)
+            self._parked.pop((destination, job), None)
+            before = self._outcomes.get((destination, job.offset), [])
+            after = [Outcome(job, State.FILTERED, Reason.FORGOTTEN) if o.job == job else o for o in before]
+            self._outcomes[destination, job.offset] = after
+            tally = self._tally.setdefault(destination, {})
+            for found, n in ((before, -1), (after, 1)):
+                if found:
+                    tally[worst_of(found)] = tally.get(worst_of(found), 0) + n
+        gone = set(names)
+        for (destination, name), canonical in list(self._aliases.items()):
+            if name in gone:
+                self._records.pop((destination, canonical), None)
+        known = self._records
+        self._records = {at: r for at, r in known.items() if at[1] not in gone}
+        self._aliases = {a: c for a, c in self._aliases.items() if (a[0], c) in self._records}
+        return len(jobs)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 import zstandard
 
+from millstream.delivery.ledger import worst_of
 from millstream.delivery.operation import Job, Key, RecordState
 from millstream.delivery.outcome import Outcome, Reason, State
-from millstream.delivery.store import DeadLetter, DeliveryCommit, Position, WaitingRow
+from millstream.delivery.store import DeadLetter, DeliveryCommit, ParkedRow, Position, WaitingRow
 from millstream.eventlog.record import Offset
 from millstream.storage.sqlite.connection import Readers
 from millstream.storage.sqlite.writer import Writer
@@ -19,7 +20,7 @@ from millstream.storage.sqlite.writer import Writer
 CHUNK: Final = 500
 _Effects = list[tuple[str, str, int, str, str, list[str], str]]
 _details_decode = msgspec.msgpack.Decoder(dict[int, _Effects]).decode
-_confirmed_decode = msgspec.msgpack.Decoder(dict[str, tuple[int, int, int]]).decode
+_confirmed_decode = msgspec.msgpack.Decoder(dict[str, tuple[str | int, int, int]]).decode
 _pack = msgspec.msgpack.Encoder().encode
 _LETTER = 'id, "offset", mapping, effect, reason, detail, at_ms, message_id, body, profile, email, request'
 
@@ -65,11 +66,7 @@ class SqliteDeliveryStore:
         )
         if row is None:
             return []
-        effects = _unpack(row[0]).get(offset, [])
-        return [
-            Outcome(Job(offset, m, e), State(s), Reason(r), detail, tuple(notes), call)
-            for m, e, s, r, detail, notes, call in effects
-        ]
+        return _outcomes(offset, _unpack(row[0]).get(offset, []))
 
     def tally(self, destination: str) -> dict[tuple[State, Reason], int]:
         """Events by worst state and reason."""
@@ -113,8 +110,25 @@ class SqliteDeliveryStore:
 
     def first_reference(self, destination: str) -> Offset | None:
         """The lowest offset that is still needed."""
-        row = self._readers.one('SELECT min("offset") FROM waiting WHERE destination = ?', (destination,))
+        row = self._readers.one(
+            'SELECT min(at) FROM (SELECT min("offset") AS at FROM waiting WHERE destination = ?1 '
+            'UNION ALL SELECT min("offset") FROM parked WHERE destination = ?1)',
+            (destination,),
+        )
         return int(row[0]) if row and row[0] is not None else None
+
+    def parked(self, destination: str) -> list[ParkedRow]:
+        """All parked rows, by due time."""
+        rows = self._readers.all(
+            'SELECT "offset", mapping, effect, profile, tries, due_ms FROM parked '
+            "WHERE destination = ? ORDER BY due_ms",
+            (destination,),
+        )
+        return [ParkedRow(Job(o, m, e), profile, tries, due) for o, m, e, profile, tries, due in rows]
+
+    def parked_count(self, destination: str) -> int:
+        """How many are parked."""
+        return int(self._readers.one("SELECT count(*) FROM parked WHERE destination = ?", (destination,))[0])
 
     def dead_letters(
         self,
@@ -163,10 +177,30 @@ class SqliteDeliveryStore:
         )
         return _record(key.object, row) if row else None
 
-    def records_of(self, destination: str, object_type: str, ids: Sequence[str]) -> list[RecordState]:
-        """Records by id."""
-        found = (self.record(destination, Key(object_type, "id", i)) for i in ids)
-        return [r for r in found if r is not None]
+    def records(self, destination: str, keys: Iterable[Key]) -> dict[Key, RecordState]:
+        """Records under any of their names, with two statements for each kind of name."""
+        by_kind: dict[tuple[str, str], list[str]] = {}
+        for object_type, by, value in keys:
+            by_kind.setdefault((object_type, by), []).append(value)
+        found: dict[Key, RecordState] = {}
+        for (object_type, by), values in by_kind.items():
+            for some in (values[i : i + 400] for i in range(0, len(values), 400)):
+                marks = ",".join("?" * len(some))
+                given = (destination, object_type, by, *some)
+                rows = self._readers.all(
+                    "SELECT value, by, value, id, confirmed, at_ms FROM record "  # noqa: S608
+                    f"WHERE destination = ? AND object = ? AND by = ? AND value IN ({marks})",
+                    given,
+                ) + self._readers.all(
+                    "SELECT a.value, r.by, r.value, r.id, r.confirmed, r.at_ms FROM alias a "  # noqa: S608
+                    "JOIN record r ON r.destination = a.destination AND r.object = a.object "
+                    "AND r.by = a.canonical_by AND r.value = a.canonical_value "
+                    f"WHERE a.destination = ? AND a.object = ? AND a.by = ? AND a.value IN ({marks})",
+                    given,
+                )
+                for value, *row in rows:
+                    found.setdefault(Key(object_type, by, value), _record(object_type, row))
+        return found
 
     def aliases_of(self, destination: str, key: Key) -> list[Key]:
         """All names of a record."""
@@ -176,6 +210,13 @@ class SqliteDeliveryStore:
             (destination, *key),
         )
         return [key, *(Key(*r) for r in rows)]
+
+    async def forget(self, profile: str, names: Iterable[Key]) -> int:
+        """Erase a person; see the port."""
+        if self._writer is None:
+            raise sqlite3.OperationalError("opened read-only")
+        given = list(names)
+        return await self._writer.run(lambda connection: _forget(connection, profile, given))
 
     def shadow_requests(self, destination: str, limit: int = 100) -> list[tuple[Offset, bytes]]:
         """The newest requests that shadow mode kept."""
@@ -209,6 +250,11 @@ def _write(c: sqlite3.Connection, commit: DeliveryCommit) -> None:
     c.executemany(
         "INSERT OR REPLACE INTO waiting SELECT ?1, ?2, ?3, ?4, COALESCE((SELECT survivor FROM merged WHERE absorbed = ?5), ?5), ?6",
         [(d, *w.job, w.profile, w.since_ms) for w in commit.waiting_added],
+    )
+    c.executemany(f"DELETE FROM parked WHERE {job}", [(d, *j) for j in commit.parked_removed])  # noqa: S608
+    c.executemany(
+        "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(d, *p.job, p.profile, p.tries, p.due_ms) for p in commit.parked_added],
     )
     c.executemany("DELETE FROM dead_letter WHERE id = ?", [(i,) for i in commit.dead_removed])
     c.executemany(
@@ -246,13 +292,65 @@ def _write(c: sqlite3.Connection, commit: DeliveryCommit) -> None:
         "INSERT OR REPLACE INTO alias VALUES (?, ?, ?, ?, ?, ?)",
         [(d, *name, canonical.by, canonical.value) for name, canonical in commit.aliases],
     )
-    c.executemany(
-        "INSERT INTO tally VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        [(d, int(state), reason.value, n) for (state, reason), n in commit.tally.items() if n],
-    )
+    _count(c, d, commit.tally)
     c.executemany(
         "INSERT INTO shadow VALUES (?, ?, ?)", [(d, o, request) for o, request in commit.shadow_requests]
     )
+
+
+def _forget(c: sqlite3.Connection, profile: str, names: list[Key]) -> int:
+    """End everything of a profile that is pending, and unlearn its records."""
+    jobs: set[tuple[str, Job]] = set()
+    for table in ("waiting", "parked", "dead_letter"):
+        rows = c.execute(
+            f'SELECT destination, "offset", mapping, effect FROM {table} WHERE profile = ?',  # noqa: S608
+            (profile,),
+        )
+        jobs.update((d, Job(o, m, e)) for d, o, m, e in rows)
+        c.execute(f"DELETE FROM {table} WHERE profile = ?", (profile,))  # noqa: S608
+    for destination, job in jobs:
+        row = c.execute(
+            "SELECT details FROM outcome WHERE destination = ? AND chunk = ?",
+            (destination, job.offset // CHUNK),
+        ).fetchone()
+        before = _outcomes(job.offset, _unpack(row[0]).get(job.offset, [])) if row else []
+        if not before:
+            continue
+        after = [
+            Outcome(job, State.FILTERED, Reason.FORGOTTEN) if outcome.job == job else outcome
+            for outcome in before
+        ]
+        _write_outcomes(c, destination, {job.offset: after})
+        _count(c, destination, {worst_of(before): -1})
+        _count(c, destination, {worst_of(after): 1})
+    for name in names:
+        canonical = c.execute(
+            "SELECT destination, canonical_by, canonical_value FROM alias WHERE object = ? AND by = ? AND value = ?",
+            name,
+        ).fetchall()
+        for destination, by, value in canonical:
+            at = (destination, name.object, by, value)
+            c.execute("DELETE FROM record WHERE destination = ? AND object = ? AND by = ? AND value = ?", at)
+            c.execute(
+                "DELETE FROM alias WHERE destination = ? AND object = ? AND canonical_by = ? AND canonical_value = ?",
+                at,
+            )
+        c.execute("DELETE FROM record WHERE object = ? AND by = ? AND value = ?", name)
+    return len(jobs)
+
+
+def _count(c: sqlite3.Connection, destination: str, changes: dict[tuple[State, Reason], int]) -> None:
+    c.executemany(
+        "INSERT INTO tally VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        [(destination, int(state), reason.value, n) for (state, reason), n in changes.items() if n],
+    )
+
+
+def _outcomes(offset: Offset, effects: _Effects) -> list[Outcome]:
+    return [
+        Outcome(Job(offset, m, e), State(s), Reason(r), detail, tuple(notes), call)
+        for m, e, s, r, detail, notes, call in effects
+    ]
 
 
 def _write_outcomes(c: sqlite3.Connection, destination: str, outcomes: dict[Offset, list[Outcome]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from millstream.storage.sqlite.writer import Writer
 _profile_encode = msgspec.msgpack.Encoder(enc_hook=None).encode
 _resolutions_decode = msgspec.msgpack.Decoder(list[Resolution]).decode
 _MANY = 400
+_RECENT = 8_000
 
 
 class _Stored(msgspec.Struct, array_like=True):
@@ -68,12 +70,26 @@ def unpack(body: bytes) -> Profile:
     )
 
 
+def _copy(profile: Profile) -> Profile:
+    return Profile(
+        profile.id,
+        profile.kind,
+        profile.created_ms,
+        profile.external_ids.copy(),
+        profile.traits.copy(),
+        profile.removed.copy(),
+        profile.accounts.copy(),
+        profile.updated_ms,
+    )
+
+
 def view(profile: Profile) -> ProfileView:
     """A profile as delivery sees it."""
     ids: dict[str, list[str]] = {}
-    for external, _ in sorted(profile.external_ids.items(), key=lambda item: -item[1]):
+    seen = profile.external_ids
+    for external in sorted(seen, key=seen.__getitem__, reverse=True):
         ids.setdefault(external.namespace, []).append(external.value)
-    newest = sorted(profile.accounts, key=lambda a: -profile.accounts[a])
+    newest = sorted(profile.accounts, key=profile.accounts.__getitem__, reverse=True)
     return ProfileView(profile.id, profile.email(), profile.traits, ids, newest)
 
 
@@ -91,6 +107,9 @@ class SqliteProcessorStore:
         self._writer = writer
         self._readers = readers
         self._position: Offset | None = None
+        # Profiles as the last commits left them; only the one process that writes may trust them. Never changed in
+        # place: `load` hands out copies.
+        self._recent: OrderedDict[str, Profile] = OrderedDict()
 
     async def commit(self, commit: ProcessorCommit) -> None:
         """One transaction; see the port."""
@@ -98,6 +117,13 @@ class SqliteProcessorStore:
             raise sqlite3.OperationalError("opened read-only")
         await self._writer.run(lambda connection: self._write(connection, commit))
         self._position = commit.position
+        for absorbed in commit.merged:
+            self._recent.pop(absorbed, None)
+        for profile in commit.profiles:
+            self._recent[profile.id] = profile
+            self._recent.move_to_end(profile.id)
+        while len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
 
     def _write(self, c: sqlite3.Connection, commit: ProcessorCommit) -> None:
         if commit.profiles:
@@ -164,8 +190,12 @@ class SqliteProcessorStore:
         return found
 
     def load(self, ids: Iterable[str]) -> dict[str, Profile]:
-        """The profiles under the ids asked for."""
+        """The profiles under the ids asked for, for the caller to change."""
         asked = set(ids)
+        recent = {i: p for i in asked if (p := self._recent.get(i)) is not None}
+        return {i: _copy(p) for i, p in recent.items()} | self._stored(asked - recent.keys())
+
+    def _stored(self, asked: set[str]) -> dict[str, Profile]:
         survivors: dict[str, str] = {}
         bodies: dict[str, bytes] = {}
         for some in chunks(asked):
@@ -180,7 +210,9 @@ class SqliteProcessorStore:
 
     def views(self, ids: Iterable[str]) -> dict[str, ProfileView]:
         """The profiles as delivery sees them."""
-        return {asked: view(profile) for asked, profile in self.load(ids).items()}
+        asked = set(ids)
+        recent = {i: p for i in asked if (p := self._recent.get(i)) is not None}
+        return {i: view(p) for i, p in (recent | self._stored(asked - recent.keys())).items()}
 
     async def forget(self, profile_id: str) -> None:
         """Erase a person."""
@@ -195,11 +227,10 @@ class SqliteProcessorStore:
             for name in names:
                 c.execute("DELETE FROM profile WHERE id = ?", (name,))
                 c.execute("DELETE FROM identity WHERE profile = ?", (name,))
-                c.execute("DELETE FROM waiting WHERE profile = ?", (name,))
-                c.execute("DELETE FROM dead_letter WHERE profile = ?", (name,))
                 c.execute("DELETE FROM merged WHERE absorbed = ?", (name,))
 
         await self._writer.run(work)
+        self._recent.clear()
 
     def drop_annotations_before(self, offset: Offset) -> None:
         """Forget annotations of dropped log files."""

@@ -58,6 +58,18 @@ CREATE TABLE waiting (
 CREATE INDEX waiting_profile ON waiting (destination, profile);
 CREATE INDEX waiting_since ON waiting (destination, since_ms);
 
+CREATE TABLE parked (
+    destination TEXT NOT NULL,
+    "offset" INTEGER NOT NULL,
+    mapping TEXT NOT NULL,
+    effect TEXT NOT NULL,
+    profile TEXT,
+    tries INTEGER NOT NULL,
+    due_ms INTEGER NOT NULL,
+    PRIMARY KEY (destination, "offset", mapping, effect)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX parked_due ON parked (destination, due_ms);
+
 CREATE TABLE dead_letter (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     destination TEXT NOT NULL,
@@ -83,7 +95,7 @@ CREATE TABLE record (
     value TEXT NOT NULL,
     id TEXT NOT NULL,
     at_ms INTEGER NOT NULL,
-    confirmed BLOB NOT NULL,         -- msgpack: property -> [hash, time, offset]
+    confirmed BLOB NOT NULL,         -- msgpack: property -> [fingerprint, time, offset]
     PRIMARY KEY (destination, object, by, value)
 ) STRICT, WITHOUT ROWID;
 
