@@ -6,7 +6,7 @@ import pytest
 
 from millstream.delivery.operation import Job, Key, RecordState
 from millstream.delivery.outcome import Outcome, Reason, State
-from millstream.delivery.store import DeadLetter, DeliveryCommit, Position, WaitingRow
+from millstream.delivery.store import DeadLetter, DeliveryCommit, ParkedRow, Position, WaitingRow
 from millstream.storage.memory.deliveries import MemoryDeliveryStore
 from millstream.storage.sqlite.state import SqliteState
 
@@ -92,3 +92,62 @@ async def test_records_have_several_names(store):
     assert set(store.aliases_of(D, canonical)) == {canonical, email}
     await store.commit(commit(forgotten=[canonical]))
     assert store.record(D, email) is None
+
+
+async def test_records_are_read_together(store):
+    """By their own names and by aliases, those that are known."""
+    canonical, email = Key("contact", "id", "1"), Key("contact", "email", "a@b.co")
+    other = RecordState(Key("company", "id", "7"), "7")
+    await store.commit(commit(records=[RecordState(canonical, "1"), other], aliases=[(email, canonical)]))
+    found = store.records(D, [email, canonical, other.key, Key("contact", "email", "nobody@b.co")])
+    assert {k: r.id for k, r in found.items()} == {email: "1", canonical: "1", other.key: "7"}
+
+
+async def test_parked_rows(store):
+    """By due time; replaced when parked again; the log keeps what they refer to."""
+    rows = [ParkedRow(Job(9, "m", "e"), "p", 4, 500), ParkedRow(Job(5, "m", "e"), None, 5, 100)]
+    await store.commit(commit(parked_added=rows))
+    assert [(r.job.offset, r.tries) for r in store.parked(D)] == [(5, 5), (9, 4)]
+    assert (store.parked_count(D), store.first_reference(D)) == (2, 5)
+    await store.commit(commit(parked_added=[ParkedRow(Job(5, "m", "e"), None, 6, 900)]))
+    assert [(r.job.offset, r.tries) for r in store.parked(D)] == [(9, 4), (5, 6)]
+    await store.commit(commit(parked_removed=[Job(5, "m", "e"), Job(9, "m", "e")]))
+    assert store.parked(D) == []
+
+
+async def test_forgetting_a_person_ends_what_is_pending(store):
+    """Waiting, parked and dead effects of the profile end as forgotten; its records are unknown; others stay."""
+    mine, parked, dead, other = (Job(n, "m", "e") for n in range(4))
+    email, canonical = Key("contact", "email", "a@b.co"), Key("contact", "id", "1")
+    letter = DeadLetter(0, dead, Reason.REJECTED, "a@b.co", 1, "x", b"{}", "p")
+    states = {
+        mine: (State.WAITING, Reason.NO_IDENTITY_YET),
+        parked: (State.RETRYING, Reason.ROW_RETRY),
+        dead: (State.DEAD_LETTERED, Reason.REJECTED),
+        other: (State.WAITING, Reason.NO_IDENTITY_YET),
+    }
+    await store.commit(
+        commit(
+            outcomes={job.offset: [Outcome(job, *state, "a@b.co")] for job, state in states.items()},
+            tally={
+                (State.WAITING, Reason.NO_IDENTITY_YET): 2,
+                (State.RETRYING, Reason.ROW_RETRY): 1,
+                (State.DEAD_LETTERED, Reason.REJECTED): 1,
+            },
+            waiting_added=[WaitingRow("p", mine, 1), WaitingRow("q", other, 1)],
+            parked_added=[ParkedRow(parked, "p", 3, 1)],
+            dead=[letter],
+            records=[RecordState(canonical, "1")],
+            aliases=[(email, canonical)],
+        )
+    )
+    assert await store.forget("p", [email]) == 3
+    for job in (mine, parked, dead):
+        assert store.outcomes(D, job.offset) == [Outcome(job, State.FILTERED, Reason.FORGOTTEN)]
+    assert store.tally(D) == {
+        (State.FILTERED, Reason.FORGOTTEN): 3,
+        (State.WAITING, Reason.NO_IDENTITY_YET): 1,
+    }
+    assert (store.waiting_count(D), store.parked_count(D), store.dead_letter_count(D)) == (1, 0, 0)
+    assert store.record(D, email) is None
+    assert store.record(D, canonical) is None

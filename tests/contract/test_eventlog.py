@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -254,3 +255,27 @@ def test_dedupe_finds_old_and_new_and_forgets_the_expired():
     assert not any(dedupe.seen(rng.getrandbits(64)) for _ in range(1000))
     dedupe.expire(5000)
     assert not dedupe.seen(seen[0])
+
+
+async def test_a_dictionary_makes_single_events_small(tmp_path):
+    """From the 500th event on, blocks of one event shrink; all are read, also by another process and after a rotation."""
+    log = SqliteLog(tmp_path / "log", rotate_bytes=2_000_000)
+    given_bodies = [
+        b'{"type":"track","event":"Order Completed","userId":"u%d","properties":{"total":%d}}' % (n, n * 7)
+        for n in range(1400)
+    ]
+    sizes = []
+    for n, body in enumerate(given_bodies):
+        await log.append([Record(Kind.TRACK, "s", n, n, n, body)])
+        if n in {0, 499, 999}:
+            sizes.append(log.size_bytes())
+    assert bodies(log.read(0, 2000)) == given_bodies
+    await log.close()
+    later = SqliteLog(tmp_path / "log", read_only=True)
+    assert bodies(later.read(0, 2000)) == given_bodies
+    await later.close()
+    with sqlite3.connect(next((tmp_path / "log").glob("*.db"))) as connection:
+        rows = connection.execute("SELECT base, length(body) FROM block ORDER BY base").fetchall()
+    before = sum(n for base, n in rows if base < 400) / 400
+    after = [n for base, n in rows if base >= 500]
+    assert sum(after) / len(after) < before / 2

@@ -13,12 +13,13 @@ import queue
 import shutil
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Final
 
-from millstream.eventlog.block import BlockCodec
+from millstream.eventlog.block import BlockCodec, needs_dictionary, train
 from millstream.eventlog.log import Bounds, LogClosed, LogError, LogFull
 from millstream.eventlog.record import Block, Offset, Record
 from millstream.eventlog.waiters import Waiters
@@ -29,6 +30,9 @@ _SCHEMA: Final = (Path(__file__).parent / "log.sql").read_text()
 _MAX_BLOCK: Final = 2000
 _GROUP_EVENTS: Final = 8000
 _CHECK_DISK_EVERY: Final = 64
+# A dictionary is trained from the first events of a process, and anew for each file from the newest ones.
+_SAMPLES: Final = 500
+_SAMPLE_BYTES: Final = 8192
 
 
 class SqliteLog:
@@ -52,6 +56,9 @@ class SqliteLog:
         self._lock = threading.Lock()
         self._closed = False
         self._commits = 0
+        self._samples: deque[bytes] = deque(maxlen=_SAMPLES)
+        self._trained = False
+        self._encoder = BlockCodec()
         self.full = False
         if not read_only:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -64,6 +71,7 @@ class SqliteLog:
                 self._new_file(0)
             self._writing = connection.writer(self._path(max(self._files)))
             self._end = self._find_end()
+            self._adopt_dictionary()
             self._thread = threading.Thread(target=self._write, name="log writer", daemon=True)
             self._thread.start()
 
@@ -99,7 +107,7 @@ class SqliteLog:
                 "SELECT base, header FROM block WHERE received_max >= ? ORDER BY base LIMIT 1", (received_ms,)
             )
             if row is not None:
-                block = self._codec().decode(row[0], row[1], None)
+                block = self._decode(base, (row[0], row[1], None))
                 return next(
                     (block.base + i for i, at in enumerate(block.received_ms) if at >= received_ms), block.end
                 )
@@ -172,9 +180,10 @@ class SqliteLog:
             self._rotate_if_due()
             self._writing.execute("BEGIN IMMEDIATE")
             at = base
+            self._train_if_due(records)
             for i in range(0, len(records), _MAX_BLOCK):
                 chunk = records[i : i + _MAX_BLOCK]
-                header, body = self._codec().encode(chunk)
+                header, body = self._encoder.encode(chunk)
                 newest = max(r.received_ms for r in chunk)
                 self._writing.execute(
                     "INSERT INTO block (base, n, received_max, header, body) VALUES (?, ?, ?, ?, ?)",
@@ -185,6 +194,7 @@ class SqliteLog:
         except (sqlite3.Error, OSError, OverflowError) as error:
             with contextlib.suppress(sqlite3.Error):
                 self._writing.execute("ROLLBACK")
+            self._adopt_dictionary()
             failure = LogFull(str(error)) if "full" in str(error) else LogError(str(error))
             for _, future in group:
                 future.set_exception(failure)
@@ -205,6 +215,30 @@ class SqliteLog:
         self._end_file(self._writing)
         self._new_file(self._end)
         self._writing = connection.writer(self._path(self._end))
+        self._encoder, self._trained = BlockCodec(), False
+
+    def _adopt_dictionary(self) -> None:
+        """What the file that is written to has, after a start or a commit that failed."""
+        made = "CREATE TABLE IF NOT EXISTS dictionary (id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL) STRICT"
+        with contextlib.suppress(sqlite3.Error):
+            self._writing.execute(made)  # files of before there were dictionaries
+        row = self._writing.execute("SELECT body FROM dictionary").fetchone()
+        self._encoder, self._trained = BlockCodec(row[0] if row else None), row is not None
+
+    def _train_if_due(self, records: Sequence[Record]) -> None:
+        """Once a file has seen enough events: a dictionary of its own, stored in the transaction that first uses it."""
+        if self._trained:
+            if self._commits % 16 == 0:
+                self._samples.extend(r.body[:_SAMPLE_BYTES] for r in records[:8])
+            return
+        self._samples.extend(r.body[:_SAMPLE_BYTES] for r in records)
+        if len(self._samples) < _SAMPLES:
+            return
+        self._trained = True
+        dictionary = train(self._samples)
+        if dictionary is not None:
+            self._writing.execute("INSERT OR REPLACE INTO dictionary VALUES (1, ?)", (dictionary,))
+            self._encoder = BlockCodec(dictionary)
 
     def _end_file(self, finished: sqlite3.Connection) -> None:
         with contextlib.suppress(sqlite3.Error):
@@ -253,7 +287,7 @@ class SqliteLog:
                     "COALESCE((SELECT max(base) FROM block WHERE base <= ?), 0) ORDER BY base LIMIT 16",
                     (at,),
                 )
-                decoded = [self._codec().decode(*row) for row in rows]
+                decoded = [self._decode(base, row) for row in rows]
                 fresh = [b for b in decoded if b.end > at]
                 if not fresh:
                     break
@@ -268,11 +302,17 @@ class SqliteLog:
                 break
         return found
 
-    def _codec(self) -> BlockCodec:
-        codec: BlockCodec | None = getattr(self._codecs, "codec", None)
-        if codec is None:
-            codec = self._codecs.codec = BlockCodec()
-        return codec
+    def _decode(self, file: Offset, row: tuple[Offset, bytes, bytes | None]) -> Block:
+        """A row of one file as a block; its dictionary is read when the first frame needs it."""
+        codecs: dict[Offset, BlockCodec] = self._codecs.__dict__.setdefault("by_file", {})
+        codec = codecs.get(file)
+        needed = row[2] is not None and needs_dictionary(row[2])
+        if codec is None or (needed and not codec.has_dictionary):
+            for dropped in [base for base in codecs if base not in self._files]:
+                del codecs[dropped]
+            found = self._files[file].one("SELECT body FROM dictionary") if needed else None
+            codec = codecs[file] = BlockCodec(found[0] if found else None)
+        return codec.decode(*row)
 
     def _is_full(self) -> bool:
         self.full = self._free_bytes(self._folder) < self._min_free

@@ -7,3 +7,8 @@ CREATE TABLE block (
     body BLOB NOT NULL               -- zstd of all bodies
 ) STRICT;
 CREATE INDEX block_received ON block (received_max);
+-- At most one row: the zstd dictionary that later blocks of this file were compressed with.
+CREATE TABLE dictionary (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    body BLOB NOT NULL
+) STRICT;
