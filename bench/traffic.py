@@ -43,7 +43,7 @@ def track(i, people, prefix="u"):
 
 def record(item, i, start_ms=NOW):
     """A call as a record of the log."""
-    event = parse(item, Envelope("s", start_ms + i, ""))
+    event = parse(item, Envelope("s", start_ms + i, str))
     body = events.encode(event)
     kind = KIND_OF_TYPE[item["type"]]
     return Record(kind, "s", message_hash("s", item["messageId"]), start_ms + i, start_ms + i, body)

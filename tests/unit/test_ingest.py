@@ -37,7 +37,7 @@ class Nobody:
     def __init__(self):
         self.refused = []
 
-    def accepted(self, source, kind):
+    def accepted(self, source, kind, events):
         pass
 
     def rejected(self, _source, reason):

@@ -11,7 +11,7 @@ from millstream.spec.events import Event
 from millstream.spec.parse import REASONS, Bad, Envelope, amplitude_operations, parse
 
 NOW = 1_700_000_000_000
-ENVELOPE = Envelope("s", NOW, "generated")
+ENVELOPE = Envelope("s", NOW, lambda: "generated")
 
 
 @given(st.integers(min_value=-2_000_000_000_000, max_value=7_000_000_000_000))

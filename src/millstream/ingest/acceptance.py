@@ -20,8 +20,8 @@ _KEPT_BYTES = 2048
 class Observer(Protocol):
     """What ingest tells whoever measures it."""
 
-    def accepted(self, source: str, kind: str) -> None:
-        """One event is durable."""
+    def accepted(self, source: str, kind: str, events: int) -> None:
+        """So many events of a type are durable."""
 
     def rejected(self, source: str, reason: str) -> None:
         """One item was not a valid event."""
@@ -45,7 +45,8 @@ class Acceptance:
         Raises what the log raises; then nothing was accepted.
         """
         records: list[Record] = []
-        told: list[tuple[str, str | None]] = []
+        accepted: dict[str, int] = {}
+        rejected: list[str] = []
         for item, found in parsed:
             body = events.encode(found) if isinstance(found, Event) else b""
             if len(body) > source.limits.event_bytes:
@@ -55,18 +56,17 @@ class Acceptance:
                 kind = KIND_OF_TYPE[found.type]
                 id_hash = message_hash(source.name, found.message_id)
                 records.append(Record(kind, source.name, id_hash, time_ms, received_ms, body))
-                told.append((found.type, None))
+                accepted[found.type] = accepted.get(found.type, 0) + 1
             else:
                 records.append(self._rejection(source, item, found, received_ms))
-                told.append(("", found.reason))
+                rejected.append(found.reason)
         if records:
             await self._log.append(records)
-        for kind_name, reason in told:
-            if reason is None:
-                self._observer.accepted(source.name, kind_name)
-            else:
-                self._observer.rejected(source.name, reason)
-        return sum(1 for _, reason in told if reason is None)
+        for kind_name, n in accepted.items():
+            self._observer.accepted(source.name, kind_name, n)
+        for reason in rejected:
+            self._observer.rejected(source.name, reason)
+        return sum(accepted.values())
 
     def _rejection(self, source: Source, item: Any, bad: Bad, received_ms: int) -> Record:
         try:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from millstream.delivery.delivery import Delivery
 from millstream.delivery.operation import Key
@@ -89,8 +89,8 @@ class _Observed:
         self._metrics = metrics
         self.latencies: dict[str, list[float]] = {}
 
-    def accepted(self, source: str, kind: str) -> None:
-        self._metrics.count(Metric.INGEST_EVENTS, source=source, type=kind)
+    def accepted(self, source: str, kind: str, events: int) -> None:
+        self._metrics.count(Metric.INGEST_EVENTS, events, source=source, type=kind)
 
     def rejected(self, source: str, reason: str) -> None:
         self._metrics.count(Metric.INGEST_REJECTED, source=source, reason=reason)
@@ -126,7 +126,7 @@ class Parts:
 
     # --- stages ------------------------------------------------------------------------------------------------------
 
-    def tracking(self, more: Sequence[BaseRoute]) -> Starlette:
+    def tracking(self, more: Sequence[BaseRoute]) -> ASGIApp:
         """The public application."""
         api = TrackingAPI(
             lambda: self.workspace,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 DAY_MS: Final = 86_400_000
@@ -38,11 +39,11 @@ def to_ms(value: Any) -> int | None:
         return None
 
 
+@lru_cache(maxsize=256)  # all items of a request share the receipt and mostly `sentAt`
 def to_iso(ms: int) -> str:
     """ISO 8601 in UTC with milliseconds and `Z`."""
     seconds, millis = divmod(ms, 1000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{millis:03d}Z"
 
 
 def corrected(original: Any, sent: Any, received_ms: int) -> tuple[int, str | None]:

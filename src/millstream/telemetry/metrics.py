@@ -96,6 +96,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._metrics: dict[Metric, Any] = {}
         self._samplers: list[Callable[[], Iterable[tuple[Metric, float, dict[str, str]]]]] = []
+        self._children: dict[tuple[Any, ...], Any] = {}
         for metric in Metric:
             spec = metric.value
             extra: dict[str, Any] = {"buckets": _SECONDS} if spec.kind is Histogram else {}
@@ -127,5 +128,12 @@ class Metrics:
         return generate_latest(self.registry)
 
     def _child(self, metric: Metric, labels: dict[str, str]) -> Any:
-        found = self._metrics[metric]
-        return found.labels(**labels) if metric.value.labels else found
+        """The series of these labels; found again without the library's checks."""
+        key = (metric, *labels.values())
+        child = self._children.get(key)
+        if child is None:
+            found = self._metrics[metric]
+            child = found.labels(**labels) if metric.value.labels else found
+            if tuple(labels) == tuple(metric.value.labels) and len(self._children) < 10_000:
+                self._children[key] = child
+        return child

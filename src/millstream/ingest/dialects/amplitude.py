@@ -6,7 +6,7 @@ event as well, since the profile is what they change.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from millstream.spec import timestamps
@@ -127,15 +127,10 @@ def parse_group(item: Any, envelope: Envelope, event: dict[str, Any] | None = No
     )
 
 
-def sender(new_envelope: Callable[[], Envelope], body: Any) -> Callable[[], Envelope]:
-    """The envelope maker with `client_upload_time` as the time of sending."""
+def sender(envelope: Envelope, body: Any) -> Envelope:
+    """The envelope with `client_upload_time` as the time of sending."""
     sent = body.get("client_upload_time") if isinstance(body, dict) else None
-
-    def make() -> Envelope:
-        plain = new_envelope()
-        return Envelope(plain.source, plain.received_ms, plain.new_id, "amplitude", sent_at=sent, ip=plain.ip)
-
-    return make
+    return replace(envelope, dialect="amplitude", sent_at=sent)
 
 
 def _allowed(value: Any, min_length: int) -> str | None:
@@ -151,7 +146,7 @@ def _message_id(item: dict[str, Any], envelope: Envelope) -> str:
     """`insert_id` deduplicates per device at Amplitude."""
     insert = item.get("insert_id")
     if not isinstance(insert, str) or not insert or len(insert) > 200:
-        return envelope.new_id
+        return envelope.new_id()
     return f"{item.get('device_id') or ''}:{insert}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 from millstream.spec.events import Event
@@ -32,10 +32,10 @@ def items(body: Any) -> list[Any]:
 
 
 def parse_all(
-    given: Iterable[Any], envelope: Callable[[], Envelope], kind: str | None = None
+    given: Iterable[Any], envelope: Envelope, kind: str | None = None
 ) -> list[tuple[Any, Event | Bad]]:
     """Each item with what became of it; one bad item never harms another."""
-    return [(item, parse(item, envelope(), kind)) for item in given]
+    return [(item, parse(item, envelope, kind)) for item in given]
 
 
 def from_query(query: Iterable[tuple[str, str]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,35 @@ _CHECK_DISK_EVERY: Final = 64
 # A dictionary is trained from the first events of a process, and anew for each file from the newest ones.
 _SAMPLES: Final = 500
 _SAMPLE_BYTES: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class _Append:
+    """Records that somebody waits for. Whoever stops waiting does not stop the writing."""
+
+    records: Sequence[Record]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Offset]
+
+
+def _answer(answers: list[tuple[_Append, Offset | LogError]]) -> None:
+    """Tell everybody of a commit, with one wake-up of each event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Offset], Offset | LogError]]] = {}
+    for append, answer in answers:
+        by_loop.setdefault(append.loop, []).append((append.future, answer))
+    for loop, mine in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # its loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(_resolve, mine)
+
+
+def _resolve(answers: list[tuple[asyncio.Future[Offset], Offset | LogError]]) -> None:
+    for future, answer in answers:
+        if future.done():
+            continue
+        if isinstance(answer, LogError):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
 
 
 class SqliteLog:
@@ -64,7 +93,7 @@ class SqliteLog:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._files: dict[Offset, Readers] = {}
         self._open_existing()
-        self._queue: queue.SimpleQueue[tuple[Sequence[Record], Future[Offset]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         if not read_only:
             if not self._files:
@@ -83,9 +112,10 @@ class SqliteLog:
             raise LogFull(f"less than {self._min_free} bytes are free")
         if not records:
             return self._end
-        future: Future[Offset] = Future()
-        self._queue.put((records, future))
-        return await asyncio.wrap_future(future)
+        loop = asyncio.get_running_loop()
+        append = _Append(records, loop, loop.create_future())
+        self._queue.put(append)
+        return await append.future
 
     def read(self, offset: Offset, limit: int) -> list[Block]:
         """Whole blocks from the one that holds `offset` on."""
@@ -153,16 +183,15 @@ class SqliteLog:
     def _write(self) -> None:
         ended = False
         while not ended:
-            group: list[tuple[Sequence[Record], Future[Offset]]] = []
+            group: list[_Append] = []
             events = 0
             item = self._queue.get()
             while True:
                 if item is None:
                     ended = True
                     break
-                if item[1].set_running_or_notify_cancel():  # from here on it cannot be cancelled
-                    group.append(item)
-                    events += len(item[0])
+                group.append(item)
+                events += len(item.records)
                 if events >= _GROUP_EVENTS:
                     break
                 try:
@@ -172,10 +201,10 @@ class SqliteLog:
             if group:
                 self._commit(group)
 
-    def _commit(self, group: list[tuple[Sequence[Record], Future[Offset]]]) -> None:
+    def _commit(self, group: list[_Append]) -> None:
         """One transaction; everybody is answered only after it is durable."""
         base = self._end
-        records = [r for given, _ in group for r in given]
+        records = [r for append in group for r in append.records]
         try:
             self._rotate_if_due()
             self._writing.execute("BEGIN IMMEDIATE")
@@ -196,13 +225,14 @@ class SqliteLog:
                 self._writing.execute("ROLLBACK")
             self._adopt_dictionary()
             failure = LogFull(str(error)) if "full" in str(error) else LogError(str(error))
-            for _, future in group:
-                future.set_exception(failure)
+            _answer([(append, failure) for append in group])
             return
         self._end = at
-        for given, future in group:
-            future.set_result(base)
-            base += len(given)
+        answers: list[tuple[_Append, Offset | LogError]] = []
+        for append in group:
+            answers.append((append, base))
+            base += len(append.records)
+        _answer(answers)
         self._waiters.wake(at)
         self._commits += 1
         if self._commits % _CHECK_DISK_EVERY == 0:
