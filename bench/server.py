@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import datetime
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -92,7 +93,10 @@ def result(process):
 def calls(url):
     """The sandbox's log of calls."""
     with urllib.request.urlopen(f"{url}/_sandbox/calls?limit=100000", timeout=60) as answer:
-        return json.loads(answer.read())
+        found = json.loads(answer.read())
+    for call in found["calls"]:
+        call["at"] = datetime.fromisoformat(call["at"]).timestamp()
+    return found
 
 
 def ingest(folder):

@@ -120,6 +120,8 @@ def _failure(status: int, found: dict[str, Any], message: str, entries: list[dic
     if status >= 500 or status == 408:
         return Failure.DOWN
     category = str(found.get("category") or "")
+    if category == "INTERNAL_ERROR":  # one row's, in a 207
+        return Failure.DOWN
     low = message.lower()
     codes = [str(e.get("code") or e.get("error") or "") for e in entries]
     for code in codes:

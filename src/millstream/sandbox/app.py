@@ -73,7 +73,7 @@ class HubSpot:
             headers = self._admit(request, path)
             hit = [f for f in self.faults if f.strikes(request.method, path)]
             broken = await self._before(hit)
-            status, body = self._operate(request, path, raw)
+            status, body = self._operate(request, path, raw, hit)
             if await self._after(hit):
                 broken = True
         except Refused as refused:
@@ -127,7 +127,7 @@ class HubSpot:
                 return True
         return False
 
-    def _operate(self, request: Request, path: str, raw: bytes) -> tuple[int, Any]:
+    def _operate(self, request: Request, path: str, raw: bytes, hit: list[faults.Fault]) -> tuple[int, Any]:
         body: Any = None
         if raw:
             try:
@@ -136,6 +136,17 @@ class HubSpot:
                 raise Refused(
                     400, "Invalid input JSON on line 1, column 1: Cannot deserialize value", ""
                 ) from None
+        partial = next((f for f in hit if f.kind == "207_partial"), None)
+        errors: list[dict[str, Any]] = []
+        if partial is not None and isinstance(body, dict) and isinstance(body.get("inputs"), list):
+            body["inputs"], errors = partial.spare(body["inputs"])
+        status, answer = self._route(request, path, body)
+        if errors and isinstance(answer, dict):
+            answer = {**answer, "errors": [*answer.get("errors", []), *errors]}
+            return 207, {**answer, "numErrors": len(answer["errors"])}
+        return status, answer
+
+    def _route(self, request: Request, path: str, body: Any) -> tuple[int, Any]:
         known = False
         for method, pattern, work in self._routes:
             match = pattern.match(path)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from millstream.sandbox.errors import Refused
 
-KINDS: Final = ("status", "reset", "slow", "commit_then_timeout", "commit_then_reset")
+KINDS: Final = ("status", "reset", "slow", "commit_then_timeout", "commit_then_reset", "207_partial")
 
 
 @dataclass(slots=True)
@@ -24,6 +24,7 @@ class Fault:
     status: int = 500
     ms: float = 1000.0
     policy: str = "TEN_SECONDLY_ROLLING"
+    share: float = 0.5
     struck: int = 0
     rng: random.Random = field(default_factory=lambda: random.Random(0))
 
@@ -37,6 +38,25 @@ class Fault:
             return False
         self.struck += 1
         return True
+
+    def spare(self, inputs: list[Any]) -> tuple[list[Any], list[dict[str, Any]]]:
+        """For `207_partial`: the inputs that are executed, and the errors of the others (`share` of those with trace ids)."""
+        kept: list[Any] = []
+        errors: list[dict[str, Any]] = []
+        for item in inputs:
+            trace = item.get("objectWriteTraceId") if isinstance(item, dict) else None
+            if trace is None or self.rng.random() >= self.share:
+                kept.append(item)
+                continue
+            errors.append(
+                {
+                    "status": "error",
+                    "category": "INTERNAL_ERROR",
+                    "message": "internal error",
+                    "context": {"objectWriteTraceId": [str(trace)]},
+                }
+            )
+        return kept, errors
 
     def json(self) -> dict[str, Any]:
         """For the control API."""
@@ -69,5 +89,6 @@ def read(body: dict[str, Any]) -> Fault:
         int(body.get("status", 500)),
         float(body.get("ms", 1000)),
         str(body.get("policy", "TEN_SECONDLY_ROLLING")),
+        float(body.get("share", 0.5)),
         rng=random.Random(body.get("seed", 0)),
     )

@@ -25,6 +25,13 @@ def to_ms(value: Any) -> int | None:
         return _within(int(value) if abs(value) >= 1e11 else int(value * 1000))
     if not isinstance(value, str) or len(value) > 64:
         return None
+    return _text_ms(value)
+
+
+@lru_cache(
+    maxsize=4096
+)  # one text is asked for up to three times an event, `sentAt` once for each of a batch
+def _text_ms(value: str) -> int | None:
     text = value.strip()
     if text.isascii() and text.isdigit():
         return to_ms(int(text))

@@ -50,9 +50,25 @@ class Context:
             self.plan.waiting.append(Waiting(self.job(effect), self.person.id))
 
     def contact_key(self, email: Any) -> Key | None:
-        """The contact that an address names, or the profile's. None when there is no address."""
+        """The contact that an address names, or the profile's. None when there is no address.
+
+        Under `email_change: move` the person's own contact, by id, when the address is new to us (SEMANTICS 7).
+        """
         address = email_of(email) or (self.person.email if self.person else None)
-        return Key("contact", "email", address) if address else None
+        if not address:
+            return None
+        key = Key("contact", "email", address)
+        moves = self.portal.settings["email_change"] == "move" and self.person is not None
+        if (
+            moves
+            and self.person is not None
+            and self.person.email == address
+            and self.records.get(key) is None
+        ):
+            own = self.records.get(Key("contact", "profile", self.person.id))
+            if own is not None:
+                return own.key
+        return key
 
     def stamped(self, view: ProfileView | None, trait: str, value: Any) -> Stamped:
         """A value with the time at which its trait was said; what is no trait is as old as the event."""
@@ -64,9 +80,9 @@ class Context:
         return tuple.__new__(Stamped, (value, self.resolved.time_ms, self.resolved.offset))
 
     def properties(
-        self, object_type: str, traits: Mapping[str, Any], view: ProfileView | None
+        self, object_type: str, traits: Mapping[str, Any], view: ProfileView | None, key: Key
     ) -> tuple[dict[str, Stamped], tuple[Key, ...]] | None:
-        """Traits as properties of a record, and the properties that must be made first. None: dead-lettered."""
+        """Traits as properties of the record `key`, and the properties that must be made first. None: dead-lettered."""
         special = names.CONTACT_FIELDS if object_type == "contacts" else names.COMPANY_FIELDS
         schema = self.portal.schema.properties.get(object_type, {})
         flat, notes = names.flatten(traits, special, schema)
@@ -77,22 +93,34 @@ class Context:
             if name in {"hs_object_id", "email"} or (name == "domain" and object_type == "companies"):
                 continue
             if name not in schema:
-                key = self._missing(object_type, name, trait, value)
-                if key is None:
+                missing = self._missing(object_type, name, trait, value)
+                if missing is None:
                     if self.portal.settings["unknown_properties"] == "reject":
                         return None
                     continue
-                requires.append(key)
+                requires.append(missing)
             elif schema[name].read_only:
                 self.notes.append(f"read_only:{name}")
                 continue
-            if name == "lifecyclestage" and (
-                value in (None, "", []) or self.portal.settings["lifecycle"] == "never"
-            ):
+            if name == "lifecyclestage" and self._keeps_lifecycle(object_type, key, value):
                 self.notes.append("lifecycle_kept")
                 continue
             found[name] = self.stamped(view, trait, value)
         return found, tuple(requires)
+
+    def _keeps_lifecycle(self, object_type: str, key: Key, value: Any) -> bool:
+        """Whether the lifecycle stage stays as it is: never cleared, and backwards only under `allow_back`."""
+        mode = self.portal.settings["lifecycle"]
+        if value in (None, "", []) or mode == "never":
+            return True
+        record = self.records.get(key)
+        last = record.confirmed.get("lifecyclestage") if record is not None else None
+        if mode != "forward_only" or last is None:
+            return False
+        stages = self.portal.schema.properties[object_type]["lifecyclestage"].options
+        order = {text.strip().lower(): i for i, stage in enumerate(stages) for text in stage}
+        wanted, now = order.get(str(value).strip().lower()), order.get(str(last[0]).strip().lower())
+        return wanted is not None and now is not None and wanted < now
 
     def _missing(self, object_type: str, name: str, trait: str, value: Any) -> Key | None:
         """A property that HubSpot lacks: the key of its making, or None when it is left out."""
@@ -141,7 +169,7 @@ class Context:
         whose = self.person if self.person is not None and self.person.email == key.value else None
         if whose is not None:
             notes = list(self.notes)
-            made = self.properties("contacts", {k: t.value for k, t in whose.traits.items()}, whose)
+            made = self.properties("contacts", {k: t.value for k, t in whose.traits.items()}, whose, key)
             self.notes = notes
             if made is not None:
                 found |= made[0]

@@ -50,9 +50,10 @@ class Portal:
         """Note that a property is to be made; False when today's limit is reached. Mixed kinds become text."""
         wanted = self.wanted_properties.get((object_type, name))
         if wanted is None:
-            today = sum(
-                1 for (t, _), at in self.made_at.items() if t == object_type and self.now_s() - at < 86400
-            )
+            made = {
+                n for (t, n), at in self.made_at.items() if t == object_type and self.now_s() - at < 86400
+            }
+            today = len(made | {n for t, n in self.wanted_properties if t == object_type})
             if today >= MAX_PROPERTIES_A_DAY:
                 return False
             self.wanted_properties[object_type, name] = {"label": label, "kind": kind}

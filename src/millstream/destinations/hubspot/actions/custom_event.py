@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any, Final
 
 from millstream.delivery.operation import Key, Send, Write
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.hubspot import names
 from millstream.destinations.hubspot.context import Context
-from millstream.destinations.hubspot.portal import MAX_DEFINITIONS
+from millstream.destinations.hubspot.portal import MAX_DEFINITIONS, Portal
 from millstream.destinations.hubspot.values import Unconvertible, number
 from millstream.destinations.kit import Action, Field
+from millstream.hubspot_api.schema import Definition
 from millstream.profiles.identifiers import email_of
 
 _NAMESPACE: Final = uuid.UUID("5d8f2f0a-6a3e-5b53-9d0b-6a2f6f1c9e11")
@@ -105,8 +107,7 @@ def _definition(
     if not schema.definitions_known:
         context.end("event", State.FILTERED, Reason.CUSTOM_EVENTS_UNAVAILABLE)
         return None
-    found = schema.definition(wanted) or schema.definition(names.event_name(wanted))
-    short = found.name if found is not None else names.event_name(wanted)
+    short, found = _named(portal, wanted)
     requires: list[Key] = []
     definition = Key("definition", "name", short)
     if found is None:
@@ -139,6 +140,27 @@ def _definition(
         context.plan.operations.append(Write("event_property", key, {}, requires=behind, lane=context.lane))
         requires.append(key)
     return short, tuple(requires)
+
+
+def _named(portal: Portal, wanted: str) -> tuple[str, Definition | None]:
+    """The short name of an event's definition, and the definition when HubSpot has it.
+
+    Names that differ only in case or outer space share one. When another event's name becomes the same short name
+    (its label says so), this one gets 4 hexadecimal digits.
+    """
+    found = portal.schema.definition(wanted)
+    if found is not None:
+        return found.name, found
+    plain = wanted.strip().lower()
+    short = names.event_name(wanted)
+    for name in (short, f"{short[:45]}_{blake2b(plain.encode(), digest_size=2).hexdigest()}"):
+        found = portal.schema.definition(name)
+        planned = portal.wanted_definitions.get(name)
+        label = found.label if found is not None else str(planned["label"]) if planned else wanted
+        theirs = label.strip().lower()
+        if theirs == plain[:100] or theirs == name or names.event_name(label) != name:
+            return name, found
+    return name, found
 
 
 ACTION: Final = Action(

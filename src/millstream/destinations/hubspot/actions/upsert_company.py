@@ -33,7 +33,7 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
     unknown = context.records.get(key) is None
     if unknown and context.account is not None:
         traits = {k: t.value for k, t in context.account.traits.items()} | traits
-    made = context.properties("companies", traits, context.account)
+    made = context.properties("companies", traits, context.account, key)
     if made is None:
         context.end("company", State.DEAD_LETTERED, Reason.UNKNOWN_PROPERTY, ", ".join(context.notes))
         return

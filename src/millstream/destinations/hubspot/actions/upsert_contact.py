@@ -25,7 +25,10 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
         # The traits are in the profile: the first write with an address brings them.
         context.end("contact", State.FILTERED, Reason.NO_IDENTITY)
         return
-    person = context.person if context.person is not None and context.person.email == key.value else None
+    person = context.person
+    if person is not None and email_of(said) not in {None, person.email}:
+        person = None  # the event addresses somebody else than its own person
+    address = (person.email if person is not None else None) or email_of(said)
     traits: dict[str, Any] = (
         dict(fields.get("properties") or {}) if isinstance(fields.get("properties"), dict) else {}
     )
@@ -39,13 +42,13 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
     unknown = context.records.get(key) is None
     if unknown and person is not None:
         traits = {k: t.value for k, t in person.traits.items()} | traits
-    made = context.properties("contacts", traits, person)
+    made = context.properties("contacts", traits, person, key)
     if made is None:
         unknown_names = ", ".join(n for n in context.notes if n.startswith("unknown_property:"))
         context.end("contact", State.DEAD_LETTERED, Reason.UNKNOWN_PROPERTY, unknown_names)
         return
     values, requires = made
-    values["email"] = Stamped(key.value, context.resolved.time_ms, context.resolved.offset)
+    values["email"] = Stamped(address, context.resolved.time_ms, context.resolved.offset)
     context.plan.operations.append(
         Write(
             "contact",

@@ -46,9 +46,11 @@ async def upsert_contacts(
     """Known contacts by id, others by email."""
     results: list[Result | None] = [None] * len(rows)
     known = {i: r.id for i, row in enumerate(rows) if (r := records.get(row.key)) is not None}
+    for i in [i for i in known if rows[i].key.by == "id" and "email" in rows[i].values]:
+        results[i] = await _move(portal, rows[i], known.pop(i), send)
     if known:
         await _update(portal, "contacts", rows, known, results, send)
-    fresh = [i for i in range(len(rows)) if i not in known]
+    fresh = [i for i in range(len(rows)) if i not in known and results[i] is None]
     if fresh and portal.settings["contact_lookup"] == "read_first":
         found = await _read(portal, "contacts", "email", [rows[i].key.value for i in fresh], send)
         there = {i: found[rows[i].key.value] for i in fresh if rows[i].key.value in found}
@@ -84,6 +86,42 @@ async def upsert_companies(
     if fresh:
         await _upsert(portal, "companies", DOMAIN_PROPERTY, rows, fresh, results, send)
     return [r or Later("HubSpot's answer does not mention this row", 1.0) for r in results]
+
+
+async def _move(portal: Portal, row: WriteRow, contact: str, send: Send) -> Result:
+    """A person's contact gets a new address; when that is another contact's, the values go there (SEMANTICS 7)."""
+    made = _Built(portal, "contacts", row)
+    address = str(row.values["email"].value)
+    inputs: list[dict[str, Any]] = [{"id": contact, "properties": made.properties, "objectWriteTraceId": "0"}]
+    notes = list(made.notes)
+    try:
+        answer = await send(portal.operations.batch("contacts", "update", inputs))
+        refusals = [classify(400, e) for e in answer.get("errors") or []]
+        refused = next(iter(refusals), None)
+    except HubSpotError as error:
+        refused = error.refusal
+        if refused.failure not in {Failure.CONFLICT, Failure.EXISTS, Failure.NOT_FOUND}:
+            raise
+    if refused is not None and refused.failure is Failure.NOT_FOUND:
+        return Gone(refused.message)
+    if refused is not None:
+        if refused.failure not in {Failure.CONFLICT, Failure.EXISTS}:
+            return row_result(refused)
+        notes.append("email_conflict")
+        made.properties.pop("email", None)
+        inputs = [
+            {
+                "id": address,
+                "idProperty": "email",
+                "properties": made.properties,
+                "objectWriteTraceId": "0",
+            }
+        ]
+        answer = await send(portal.operations.batch("contacts", "upsert", inputs))
+    for found in answer.get("results") or []:
+        alias = Key("contact", "email", address)
+        return Confirmed(str(found["id"]), (alias,), tuple(notes), frozenset(made.dropped))
+    return Later("HubSpot's answer does not mention this row", 1.0)
 
 
 async def _update(
