@@ -88,7 +88,7 @@ class Client:
             raise Unreachable(f"the connection broke: {type(error).__name__}", certain=False) from None
         finally:
             self._on_call(request.family, status, loop.time() - began)
-        self.budget.observe(answered, request.pool, loop.time())
+        self.budget.observe(answered, request.pool, loop.time(), began)
         if 200 <= status < 300:
             return Answer(status, body)
         refusal = classify(status, body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from millstream.eventlog.resolved import TraitValue
+from millstream.eventlog.resolved import ProfileView, TraitValue
 
 
 class ExternalId(NamedTuple):
@@ -42,3 +42,26 @@ class Profile:
             if namespace == "email" and (newest is None or (seen, value) > newest):
                 newest = (seen, value)
         return newest[1] if newest is not None else None
+
+    def copy(self) -> Profile:
+        """A profile of its own to change; the values are shared, nobody changes those."""
+        return Profile(
+            self.id,
+            self.kind,
+            self.created_ms,
+            self.external_ids.copy(),
+            self.traits.copy(),
+            self.removed.copy(),
+            self.accounts.copy(),
+            self.updated_ms,
+        )
+
+
+def view(profile: Profile) -> ProfileView:
+    """A profile as delivery sees it."""
+    ids: dict[str, list[str]] = {}
+    seen = profile.external_ids
+    for external in sorted(seen, key=seen.__getitem__, reverse=True):
+        ids.setdefault(external.namespace, []).append(external.value)
+    newest = sorted(profile.accounts, key=profile.accounts.__getitem__, reverse=True)
+    return ProfileView(profile.id, profile.email(), profile.traits, ids, newest)

@@ -13,7 +13,7 @@ import zstandard
 from millstream.eventlog.record import Offset
 from millstream.eventlog.resolved import Annotation, ProfileView, Resolution, TraitValue
 from millstream.pipeline.store import ProcessorCommit
-from millstream.profiles.profile import ExternalId, Profile
+from millstream.profiles.profile import ExternalId, Profile, view
 from millstream.storage.sqlite.connection import Readers
 from millstream.storage.sqlite.writer import Writer
 
@@ -68,29 +68,6 @@ def unpack(body: bytes) -> Profile:
         stored.accounts,
         stored.updated_ms,
     )
-
-
-def _copy(profile: Profile) -> Profile:
-    return Profile(
-        profile.id,
-        profile.kind,
-        profile.created_ms,
-        profile.external_ids.copy(),
-        profile.traits.copy(),
-        profile.removed.copy(),
-        profile.accounts.copy(),
-        profile.updated_ms,
-    )
-
-
-def view(profile: Profile) -> ProfileView:
-    """A profile as delivery sees it."""
-    ids: dict[str, list[str]] = {}
-    seen = profile.external_ids
-    for external in sorted(seen, key=seen.__getitem__, reverse=True):
-        ids.setdefault(external.namespace, []).append(external.value)
-    newest = sorted(profile.accounts, key=profile.accounts.__getitem__, reverse=True)
-    return ProfileView(profile.id, profile.email(), profile.traits, ids, newest)
 
 
 def chunks(items: Iterable[Any], size: int = _MANY) -> Iterable[Sequence[Any]]:
@@ -193,7 +170,7 @@ class SqliteProcessorStore:
         """The profiles under the ids asked for, for the caller to change."""
         asked = set(ids)
         recent = {i: p for i in asked if (p := self._recent.get(i)) is not None}
-        return {i: _copy(p) for i, p in recent.items()} | self._stored(asked - recent.keys())
+        return {i: p.copy() for i, p in recent.items()} | self._stored(asked - recent.keys())
 
     def _stored(self, asked: set[str]) -> dict[str, Profile]:
         survivors: dict[str, str] = {}
