@@ -205,6 +205,7 @@ FAULTS = {
     "500": [{"kind": "status", "status": 500, "rate": 0.15, "seed": 2}],
     "502": [{"kind": "status", "status": 502, "rate": 0.15, "seed": 3}],
     "resets": [{"kind": "reset", "rate": 0.1, "seed": 4}],
+    "207": [{"kind": "207_partial", "rate": 0.2, "seed": 7}],
     "commit_then_reset": [{"kind": "commit_then_reset", "rate": 0.1, "seed": 5}],
     "commit_then_timeout": [{"kind": "commit_then_timeout", "ms": 4000, "rate": 0.05, "seed": 6}],
 }
@@ -277,3 +278,40 @@ def test_killed_between_commit_and_outcome(process, spot):
         tally = settle(server, len(events))
         judge(sandbox, events, tally)
         server.kill(signal.SIGTERM)
+
+
+def test_sighup_takes_a_right_configuration_and_refuses_a_wrong_one(process):
+    """A new write key counts at once; a file with errors changes nothing; events flow on."""
+    with Sandbox(SandboxConfig(token="t")) as sandbox:
+        running = process(sandbox)
+        config = running.folder / "millstream.yaml"
+        right = config.read_text()
+
+        def answers(key):
+            body = json.dumps({"writeKey": key, "userId": "u", "traits": {"email": "a@x.example"}}).encode()
+            request = urllib.request.Request(f"http://127.0.0.1:{running.port}/v1/identify", body)
+            try:
+                with urllib.request.urlopen(request, timeout=5) as answer:
+                    return answer.status
+            except urllib.error.HTTPError as error:
+                return error.code
+
+        def until(key, status):
+            end = time.monotonic() + 15
+            while answers(key) != status:
+                assert time.monotonic() < end
+                time.sleep(0.1)
+
+        assert answers("second") == 401
+        config.write_text(right.replace("write_keys: [k]", "write_keys: [k, second]"))
+        assert config.read_text() != right
+        running.process.send_signal(signal.SIGHUP)
+        until("second", 200)
+        config.write_text("sources: nonsense")
+        running.process.send_signal(signal.SIGHUP)
+        time.sleep(1.0)
+        assert answers("second") == 200
+        config.write_text(right)
+        running.process.send_signal(signal.SIGHUP)
+        until("second", 401)
+        assert answers("k") == 200

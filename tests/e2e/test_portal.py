@@ -11,6 +11,7 @@ import pytest
 from millstream.delivery.outcome import State
 from millstream.sandbox import faults
 from millstream.sandbox.config import SWITCHES
+from millstream.telemetry.metrics import Metric
 
 VARIANTS = [(name, variant) for name, (variants, _) in SWITCHES.items() for variant in variants]
 
@@ -232,11 +233,13 @@ def test_commands_tell_the_story(pair, tmp_path):
 def test_logs_and_metrics_hold_no_personal_data(pair, capfd):
     """Neither addresses nor tokens nor payloads."""
     on = pair()
-    on.batch(traffic())
-    on.settled(200)
+    on.batch([*traffic(), {"type": "nope", "userId": "u"}])
+    on.settled(201)
     import urllib.request
 
     metrics = urllib.request.urlopen(on.url + "/metrics", timeout=5).read().decode()
+    for metric in Metric:
+        assert f"\n{metric.value.name}" in metrics, f"{metric} is declared and never emitted"
     assert 'millstream_ingest_events_total{source="server",type="track"} 80.0' in metrics
     said = metrics + "".join(capfd.readouterr())
     assert "@x.example" not in said

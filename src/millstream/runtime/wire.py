@@ -311,6 +311,7 @@ class Parts:
             yield Metric.DELIVERY_PAUSED, stands.state in {"paused", "circuit_open"}, at
             yield Metric.DEAD_LETTERS, self._state.deliveries.dead_letter_count(name), at
             yield Metric.WAITING, self._state.deliveries.waiting_count(name), at
+            yield Metric.RETRYING, self._state.deliveries.parked_count(name), at
             built = self._built.get(name)
             if built is not None and built.budget.daily_remaining is not None:
                 yield Metric.HUBSPOT_DAILY_REMAINING, built.budget.daily_remaining, at

@@ -109,7 +109,7 @@ def parse(item: Any, envelope: Envelope, kind: str | None = None) -> Event | Bad
         group_id=ids["groupId"],
         previous_id=ids["previousId"],
         event=_text(item.get("event")) if what == "track" else None,
-        name=item.get("name") if what in {"page", "screen"} else None,
+        name=_name(item, properties) if what in {"page", "screen"} else None,
         category=item.get("category") if what in {"page", "screen"} else None,
         properties=properties if what not in {"identify", "group", "alias"} else {},
         traits=traits if what in {"identify", "group"} else {},
@@ -210,6 +210,12 @@ def _problem(what: str, item: dict[str, Any], ids: dict[str, str | None]) -> Bad
             if not isinstance(item.get(name), str | None):
                 return Bad(f"{name}_not_string", type(item[name]).__name__)
     return None
+
+
+def _name(item: dict[str, Any], properties: dict[str, Any]) -> str | None:
+    """A page's or screen's name; some SDKs put it only into the properties."""
+    given = item.get("name") or properties.get("name")
+    return given if isinstance(given, str) else None
 
 
 def _identifier(value: Any) -> str | None:

@@ -75,6 +75,12 @@ class Metric(Enum):
     WAITING = Spec(
         Gauge, "millstream_waiting_effects", "Effects that wait for an identity.", ("destination",)
     )
+    RETRYING = Spec(
+        Gauge,
+        "millstream_retrying_effects",
+        "Effects whose record HubSpot refuses for now.",
+        ("destination",),
+    )
     HUBSPOT_CALLS = Spec(
         Counter, "millstream_hubspot_calls_total", "Calls to HubSpot.", ("destination", "family", "status")
     )

@@ -50,6 +50,8 @@ FREE_MAIL: Final = frozenset(
         "qq.com", "163.com",
     }
 )  # fmt: skip
+# What addresses rather than describes; mobile SDKs repeat the ids among the traits.
+_NO_PROPERTIES: Final = frozenset({"hubspot", "id", "userId", "anonymousId"})
 _BAD: Final = re.compile(r"[^a-z0-9_]")
 _SPACE: Final = re.compile(r"[\s.]")
 
@@ -96,7 +98,7 @@ def flatten(
             put(trait, path, value)
 
     for key, value in traits.items():
-        if key in {"hubspot", "id"} or value == {}:
+        if key in _NO_PROPERTIES or value == {}:
             continue
         low = key.lower()
         if isinstance(value, dict) and low == "company":
