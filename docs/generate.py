@@ -10,6 +10,7 @@ from millstream.destinations.hubspot.actions import ACTIONS
 from millstream.destinations.hubspot.presets import PRESETS
 from millstream.destinations.hubspot.settings import SETTINGS
 from millstream.mapping.directives import DIRECTIVES
+from millstream.mapping.triggers.grammar import FUNCTIONS
 from millstream.sandbox.config import SWITCHES
 from millstream.spec.parse import REASONS as REJECTIONS
 from millstream.telemetry.metrics import Metric
@@ -83,8 +84,16 @@ def parts() -> dict[str, str]:
             "switch|variants|about", ((f"`{k}`", ", ".join(v[0]), v[1]) for k, v in SWITCHES.items())
         ),
         "directives": table(
-            "directive|what it does",
-            ((f"`{k}`", (f.__doc__ or "").splitlines()[0]) for k, f in DIRECTIVES.items()),
+            "directive|what it does|example",
+            (
+                (f"`{k}`", " ".join(said[0].split()), f"`{said[1].strip()}`")
+                for k, f in DIRECTIVES.items()
+                for said in [(f.__doc__ or "").split("\n\n", 1)]
+            ),
+        ),
+        "functions": table(
+            "function|what it gives|example",
+            ((f"`{k}`", f.description, f"`{f.example}`") for k, f in FUNCTIONS.items()),
         ),
     }
 

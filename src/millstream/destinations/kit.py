@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from millstream.workspace import model
 
-FieldType = Literal["string", "object", "datetime", "number", "boolean", "array"]
+FieldType = Literal["string", "object", "datetime", "number", "integer", "boolean", "array"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Field:
     description: str
     default: Any = None
     required: bool = False
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

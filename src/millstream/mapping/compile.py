@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
-from millstream.mapping.directives import DIRECTIVES, Evaluate, MappingError
-from millstream.mapping.values import UNDEFINED
+from millstream.mapping.directives import DIRECTIVES, Evaluate
+from millstream.mapping.errors import MappingFailed, MappingInvalid, MappingProblem
+from millstream.mapping.output import begin
+from millstream.mapping.validate import METADATA, validate
+from millstream.mapping.values import UNDEFINED, kind_of
 
-MAX_DEPTH: Final = 64
+ROOT_DIRECTIVE: Final = "__segment_internal_directive"
 
 
 class CompiledMapping:
@@ -19,47 +21,82 @@ class CompiledMapping:
     def __init__(self, evaluate: Evaluate) -> None:
         self._evaluate = evaluate
 
-    def evaluate(self, event: Mapping[str, Any]) -> Any:
-        """The output for an event; UNDEFINED when there is none."""
-        return self._evaluate(event)
+    def evaluate(self, event: Any) -> Any:
+        """The output for an event; UNDEFINED when there is none. Raises `MappingFailed`."""
+        if not isinstance(event, dict):
+            raise MappingFailed(f"data must be an object, got {kind_of(event)}")
+        begin()
+        try:
+            return self._evaluate(event)
+        except RecursionError:
+            raise MappingFailed("the event is nested too deeply for this mapping") from None
 
 
 def compile_mapping(mapping: Any) -> CompiledMapping:
-    """Compile a mapping. Raises `MappingError` with the path of what is wrong."""
-    return CompiledMapping(_compile(mapping, "$"))
+    """Compile a mapping. Raises `MappingInvalid` with every problem and its path."""
+    mapping = _rooted(mapping)
+    problems = list(validate(mapping))
+    if problems:
+        raise MappingInvalid(problems)
+    return CompiledMapping(_compile(mapping, ""))
+
+
+def _rooted(mapping: Any) -> Any:
+    """The mapping under its root directive, as Segment's editor stores it; anything but an object becomes one."""
+    if isinstance(mapping, list | str):
+        return {str(i): item for i, item in enumerate(mapping)}
+    if not isinstance(mapping, dict):
+        return {}
+    directive = mapping.get(ROOT_DIRECTIVE)
+    if directive is None:
+        return mapping
+    if not isinstance(directive, dict) or len(directive) != 1:
+        raise MappingInvalid(
+            [MappingProblem("", "The root mapping must only have a single directive object")]
+        )
+    ((name, argument),) = directive.items()
+    if not isinstance(argument, dict):
+        raise MappingInvalid([MappingProblem("", "The root directive must be an object")])
+    rest = {k: v for k, v in mapping.items() if k != ROOT_DIRECTIVE}
+    return {name: {**argument, "mapping": rest}}
 
 
 def _compile(mapping: Any, where: str) -> Evaluate:
-    if where.count(".") + where.count("[") > MAX_DEPTH:
-        raise MappingError(where[:60], f"nested deeper than {MAX_DEPTH}")
     if isinstance(mapping, dict):
-        named = [k for k in mapping if isinstance(k, str) and k.startswith("@")]
-        if named:
-            if len(mapping) != 1:
-                raise MappingError(
-                    where, f"{named[0]} must stand alone in its object", "one directive per object"
-                )
-            directive = DIRECTIVES.get(named[0])
-            if directive is None:
-                raise MappingError(where, f"no directive {named[0]}", f"there are: {', '.join(DIRECTIVES)}")
-            return directive(mapping[named[0]], f"{where}.{named[0]}", _compile)
-        return _object({str(k): _compile(v, f"{where}.{k}") for k, v in mapping.items()})
+        named = next((k for k in mapping if k.startswith("@")), None)
+        if named is None:
+            return _object({str(k): _compile(v, f"{where}/{k}") for k, v in mapping.items()})
+        directive = DIRECTIVES.get(named)
+        others = [k for k in mapping if k not in {named, METADATA}]
+        if directive is None or others:
+            return _fails(f"{named} is not a valid directive, got undefined")
+        problems = list(validate(mapping, where))
+        if problems:  # inside arrays Segment looks only when it runs
+            return _fails(" ".join(map(str, problems)))
+        return directive(mapping[named], f"{where}/{named}", _compile)
     if isinstance(mapping, list):
-        return _array([_compile(v, f"{where}[{i}]") for i, v in enumerate(mapping)])
+        return _array([_compile(v, where) for v in mapping])
     return lambda _event: mapping
 
 
 def _object(fields: dict[str, Evaluate]) -> Evaluate:
     items = tuple(fields.items())
 
-    def evaluate(event: Mapping[str, Any]) -> Any:
+    def evaluate(event: Any) -> Any:
         return {key: value for key, get in items if (value := get(event)) is not UNDEFINED}
 
     return evaluate
 
 
 def _array(items: list[Evaluate]) -> Evaluate:
-    def evaluate(event: Mapping[str, Any]) -> Any:
+    def evaluate(event: Any) -> Any:
         return [None if (value := get(event)) is UNDEFINED else value for get in items]
+
+    return evaluate
+
+
+def _fails(message: str) -> Evaluate:
+    def evaluate(_event: Any) -> Any:
+        raise MappingFailed(message)
 
     return evaluate

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from millstream.mapping.compile import compile_mapping
-from millstream.mapping.directives import MappingError
+from millstream.mapping.errors import MappingError
 from millstream.mapping.trigger import TriggerError, parse_trigger
 from millstream.mapping.values import UNDEFINED
 
@@ -20,10 +20,16 @@ def evaluate_line(line: bytes) -> bytes:
 def _answer(line: bytes) -> dict[str, Any]:
     try:
         asked = msgspec.json.decode(line)
-        if not isinstance(asked, dict) or not isinstance(asked.get("event"), dict):
+        if not isinstance(asked, dict) or not {"mapping", "trigger"} & set(asked):
             return {"error": 'expected {"mapping" or "trigger": …, "event": {…}}'}
         if "trigger" in asked:
-            return {"output": parse_trigger(asked["trigger"], asked.get("compat")).matches(asked["event"])}
+            if not isinstance(asked["trigger"], str):
+                return {"error": "`trigger` must be text"}
+            return {
+                "output": parse_trigger(asked["trigger"], asked.get("compat")).matches(asked.get("event"))
+            }
+        if "event" not in asked:
+            return {"error": "`event` is missing"}
         output = compile_mapping(asked.get("mapping")).evaluate(asked["event"])
     except (MappingError, TriggerError) as error:
         return {"error": str(error)}

@@ -1,70 +1,98 @@
-"""Paths into an event: `$.traits.email`, `properties.items[0].sku`, `context['my key'].x`. Compiled to step tuples."""
+"""Paths into an event: `$.traits.email`, `properties.items[0].sku`, `context['page'].url`. Segment's `get`, compiled.
+
+A path is split at dots, at `[` before a digit or a quote, and at `]`; quotes around a key fall away. Any other bracket
+belongs to the key. There is no escaping of dots, no wildcard, no negative index. A value on the way that JavaScript
+takes for false ends the walk and is the result (`$.zero.x` is 0, `$.nothing.x` is null); `length` of arrays and text is
+there as in JavaScript.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
-from millstream.mapping.values import UNDEFINED
+from millstream.mapping.values import UNDEFINED, truthy
 
 MAX_STEPS: Final = 64
-_STEP: Final = re.compile(
-    r"""\.?([^.\[\]'"\s][^.\[\]]*)|\[(\d+)\]|\[\s*'((?:[^'\\]|\\.)*)'\s*\]|\[\s*"((?:[^"\\]|\\.)*)"\s*\]"""
-)
+_SPLIT: Final = re.compile(r"""\.|\[(?=[\d'"])|\]""")
 
-Steps = tuple[str | int, ...]
+Steps = tuple[str, ...]
+Getter = Callable[[Any], Any]
 
 
 class PathError(Exception):
-    """A path cannot be read; the message says where."""
+    """A path cannot be used; the message says why."""
 
 
+@lru_cache(maxsize=4096)
 def steps(path: str) -> Steps:
-    """The steps of a path, without the leading `$`. Raises `PathError`."""
-    text = path.strip()
-    text = text.removeprefix("$")
-    text = text.removeprefix(".")
-    found: list[str | int] = []
-    at = 0
-    while at < len(text):
-        match = _STEP.match(text, at)
-        if match is None or match.end() == at:
-            raise PathError(f"cannot read {path!r} at character {at + 1}: {text[at : at + 10]!r}")
-        name, index, single, double = match.groups()
-        if index is not None:
-            found.append(int(index))
-        else:
-            quoted = single if single is not None else double
-            found.append(name if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
-        at = match.end()
+    """The keys of a path; none for the whole event. Raises `PathError`."""
+    text = path.replace("$.", "", 1)
+    if text in {"", "."}:
+        return ()
+    found = tuple(_unquoted(part) for part in _SPLIT.split(text) if part)
     if len(found) > MAX_STEPS:
-        raise PathError(f"{path!r} has more than {MAX_STEPS} steps")
-    return tuple(found)
+        raise PathError(f"has more than {MAX_STEPS} steps")
+    return found
 
 
-def getter(found: Steps) -> Callable[[Mapping[str, Any]], Any]:
+def _unquoted(part: str) -> str:
+    if len(part) > 1 and part[0] == part[-1] and part[0] in "'\"":
+        return part[1:-1]
+    return part
+
+
+def step(at: Any, key: str) -> Any:
+    """One key of a value that is not falsy."""
+    if type(at) is dict:
+        return at.get(key, UNDEFINED)
+    if isinstance(at, str | list):
+        if key == "length":
+            return len(at)
+        if key.isascii() and key.isdigit() and int(key[:9]) < len(at) and (key == "0" or key[0] != "0"):
+            return at[int(key)]
+    elif isinstance(at, dict):
+        return at.get(key, UNDEFINED)
+    return UNDEFINED
+
+
+def getter(found: Steps) -> Getter:
     """A function from an event to the value at the path, or UNDEFINED."""
-    if len(found) == 1 and isinstance(found[0], str):
+    if not found:
+        return lambda event: event
+    if len(found) == 1:
         only = found[0]
-        return lambda event: event.get(only, UNDEFINED)
 
-    def get(event: Mapping[str, Any]) -> Any:
-        at: Any = event
-        for step in found:
-            if isinstance(at, dict):
-                at = at.get(str(step), UNDEFINED) if isinstance(step, int) else at.get(step, UNDEFINED)
-            elif isinstance(at, list) and isinstance(step, int) and step < len(at):
-                at = at[step]
-            elif isinstance(at, list) and isinstance(step, str):
-                inner = [
-                    v for i in at if isinstance(i, dict) and (v := i.get(step, UNDEFINED)) is not UNDEFINED
-                ]
-                at = inner or UNDEFINED
+        def one(event: Any) -> Any:
+            if type(event) is dict:
+                return event.get(only, UNDEFINED)
+            return step(event, only) if truthy(event) else event
+
+        return one
+    first, *others = found
+    rest = tuple(others)
+
+    def get(event: Any) -> Any:
+        if type(event) is not dict:
+            if not truthy(event):
+                return event
+            at = step(event, first)
+        else:
+            at = event.get(first, UNDEFINED)
+        for key in rest:
+            if type(at) is dict:
+                at = at.get(key, UNDEFINED)
+            elif truthy(at):
+                at = step(at, key)
             else:
-                return UNDEFINED
-            if at is UNDEFINED:
-                return UNDEFINED
+                return at
         return at
 
     return get
+
+
+def path_getter(path: str) -> Getter:
+    """The getter of a path. Raises `PathError`."""
+    return getter(steps(path))

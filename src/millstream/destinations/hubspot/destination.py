@@ -17,7 +17,7 @@ from millstream.hubspot_api.client import API_URL, Client
 from millstream.hubspot_api.requests import Operations
 from millstream.hubspot_api.schema_cache import SchemaCache
 from millstream.mapping.compile import compile_mapping
-from millstream.mapping.directives import MappingError
+from millstream.mapping.errors import MappingInvalid
 from millstream.mapping.trigger import TriggerError, parse_trigger
 from millstream.workspace.model import Destination, Problem
 
@@ -74,10 +74,11 @@ def check(destination: Destination) -> list[Problem]:
             ]
         try:
             compile_mapping(mapping.fields)
-        except MappingError as error:
-            problems.append(
-                Problem(f"{where}.fields{error.path.removeprefix('$')}", error.message, error.hint)
-            )
+        except MappingInvalid as error:
+            problems += [
+                Problem(f"{where}.fields{p.path.rstrip('/').replace('/', '.')}", p.message, p.hint)
+                for p in error.problems
+            ]
         problems += _trigger(f"{where}.trigger", mapping.trigger, mapping.compat)
     for i, given in enumerate(destination.filters):
         problems += _trigger(f"filters[{i}].trigger", given.trigger, None)
@@ -86,7 +87,7 @@ def check(destination: Destination) -> list[Problem]:
 
 def _trigger(where: str, text: str, compat: str | None) -> list[Problem]:
     try:
-        parse_trigger(text, compat)  # type: ignore[arg-type]
+        parse_trigger(text, compat)
     except TriggerError as error:
         return [Problem(where, str(error))]
     return []

@@ -10,6 +10,7 @@ from millstream.delivery.operation import Job, Key, Lane
 from millstream.delivery.outcome import Outcome, Reason, State
 from millstream.delivery.plan import Plan, Records
 from millstream.delivery.sink import CallFailed
+from millstream.destinations.fields import FieldsInvalid, prepare
 from millstream.destinations.hubspot.actions import ACTIONS
 from millstream.destinations.hubspot.context import Context
 from millstream.destinations.hubspot.failures import call_failed
@@ -18,8 +19,9 @@ from millstream.destinations.kit import Action
 from millstream.eventlog.resolved import ProfileView, Resolved
 from millstream.hubspot_api.errors import HubSpotError, Unreachable
 from millstream.mapping.compile import CompiledMapping, compile_mapping
+from millstream.mapping.errors import MappingFailed
 from millstream.mapping.trigger import Trigger, parse_trigger
-from millstream.spec.events import Event
+from millstream.spec.events import Event, type_names
 from millstream.workspace.model import Destination
 
 # Every spelling of HubSpot destinations in `integrations`, without regard to case.
@@ -55,6 +57,10 @@ class HubSpotPlanner:
             for m in destination.mappings
             if m.enabled and m.action in ACTIONS
         ]
+        self._by_type = {
+            t: [m for m in self._mappings if m.trigger.types is None or t in m.trigger.types]
+            for t in type_names
+        }
         self._filters = [(f, parse_trigger(f.trigger)) for f in destination.filters if f.enabled]
 
     async def prepare(self) -> None:
@@ -105,14 +111,18 @@ class HubSpotPlanner:
             return plan
         late = now_ms - resolved.time_ms > _BACKFILL_MS and now_ms - resolved.received_ms > _BACKFILL_MS
         lane = Lane.BACKFILL if as_of_now or late else Lane.LIVE
-        for mapping in self._mappings:
+        for mapping in self._by_type.get(event.type, ()):
             if not mapping.trigger.matches(view):
                 continue
             context = Context(
                 self._portal, resolved, event, person, account, records, mapping.name, plan, lane, as_of_now
             )
-            fields = mapping.fields.evaluate(view)
-            mapping.action.plan(context, fields if isinstance(fields, dict) else {})
+            try:
+                fields = prepare(mapping.action, mapping.fields.evaluate(view))
+            except (MappingFailed, FieldsInvalid) as error:
+                context.end("mapping", State.DEAD_LETTERED, Reason.MAPPING_FAILED, str(error)[:1000])
+                continue
+            mapping.action.plan(context, fields)
         if not plan.outcomes and not plan.waiting and all(o.job is None for o in plan.operations):
             supported = event.type in {"identify", "track", "group", "screen"}
             reason = Reason.NO_MATCHING_MAPPING if supported else Reason.UNSUPPORTED_EVENT_TYPE

@@ -1,0 +1,128 @@
+"""An action's fields after mapping: empty ones dropped, types coerced, what cannot be is one visible reason.
+
+The rules are those of Segment's actions: text of a number is a number where a number is wanted and the other way
+round, a list of one is its item, an item is a list of one where a list is wanted, `null` and empty text count as not
+given. What is inside an object field (`properties`) stays as it was mapped: there, null and "" may mean "clear".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from millstream.destinations.kit import Action, Field
+from millstream.mapping.values import kind_of, number_text
+from millstream.spec.timestamps import to_ms
+
+
+class FieldsInvalid(Exception):
+    """The fields cannot be used; the message names each field and what it should be."""
+
+
+class _Unfit(Exception):
+    """The value does not fit the type."""
+
+
+def prepare(action: Action, mapped: Any) -> dict[str, Any]:
+    """The fields as the action takes them. Raises `FieldsInvalid`."""
+    given: Mapping[str, Any] = mapped if isinstance(mapped, dict) else {}
+    found: dict[str, Any] = {}
+    problems: list[str] = []
+    for field in action.fields:
+        value = given.get(field.name)
+        if value is None or (value == "" and not isinstance(value, bool)):
+            if field.required:
+                problems.append(f"{field.label} is required")
+            continue
+        try:
+            found[field.name] = coerce(field, value)
+        except _Unfit:
+            article = "an" if field.type[0] in "aio" else "a"
+            problems.append(f"{field.label} must be {article} {field.type} but it was {_named(value)}")
+            continue
+        if field.choices and found[field.name] not in field.choices:
+            problems.append(f"{field.label} must be one of {', '.join(map(str, field.choices))}")
+    if problems:
+        raise FieldsInvalid("; ".join(problems))
+    return found
+
+
+def coerce(field: Field, value: Any) -> Any:
+    """The value in the field's type. Raises `_Unfit`."""
+    if field.type != "array" and isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return _COERCE[field.type](value)
+
+
+def _named(value: Any) -> str:
+    kind = kind_of(value)
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def _string(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return number_text(value)
+    if isinstance(value, str):
+        return value
+    raise _Unfit
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, str):
+        try:
+            found = float(value)
+        except ValueError:
+            raise _Unfit from None
+        if found == found and abs(found) != float("inf"):  # noqa: PLR0124
+            return int(found) if found.is_integer() and abs(found) < 2**53 else found
+    raise _Unfit
+
+
+def _integer(value: Any) -> Any:
+    found = _number(value)
+    if float(found).is_integer():
+        return int(found)
+    raise _Unfit
+
+
+def _boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    if value in {"true", 1} and not isinstance(value, float):
+        return True
+    if value in {"false", 0} and not isinstance(value, float):
+        return False
+    raise _Unfit
+
+
+def _datetime(value: Any) -> Any:
+    if to_ms(value) is None:
+        raise _Unfit
+    return value
+
+
+def _object(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value
+    raise _Unfit
+
+
+def _array(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+_COERCE: Final[dict[str, Callable[[Any], Any]]] = {
+    "string": _string,
+    "number": _number,
+    "integer": _integer,
+    "boolean": _boolean,
+    "datetime": _datetime,
+    "object": _object,
+    "array": _array,
+}
