@@ -46,7 +46,7 @@ format: $(VENV)/dev ## format and fix
 
 lock: $(VENV)/dev ## renew the hashed pins
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --no-header --no-emit-index-url --no-annotate --generate-hashes pyproject.toml -o requirements/run.txt
+	@$(BIN)/uv pip compile --quiet --universal --no-header --no-emit-index-url --no-annotate --generate-hashes -c requirements/constraints.txt pyproject.toml -o requirements/run.txt
 	@$(BIN)/uv pip compile --quiet --universal --no-header --no-emit-index-url --no-annotate --generate-hashes -c requirements/run.txt --group dev pyproject.toml -o requirements/dev.txt
 
 clean: ## remove what make made
