@@ -12,8 +12,11 @@ from millstream.storage.sqlite.deliveries import SqliteDeliveryStore
 from millstream.storage.sqlite.processor import SqliteProcessorStore
 from millstream.storage.sqlite.writer import Writer
 
-SCHEMA_VERSION: Final = 1
-_SCHEMA: Final = (Path(__file__).parent / "state.sql").read_text()
+_HERE: Final = Path(__file__).parent
+SCHEMA: Final = (_HERE / "state.sql").read_text()
+# What leads from one version to the next; all of them together make `SCHEMA` (a test compares).
+MIGRATIONS: Final = {int(p.name[:4]): p.read_text() for p in sorted((_HERE / "migrations").glob("*.sql"))}
+SCHEMA_VERSION: Final = max(MIGRATIONS)
 
 
 class StateTooNew(Exception):
@@ -46,4 +49,7 @@ class SqliteState:
             opened.close()
             raise StateTooNew(f"state.db has schema {version}; this version knows {SCHEMA_VERSION}")
         if version == 0:
-            opened.executescript(f"BEGIN; {_SCHEMA}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            opened.executescript(f"BEGIN; {SCHEMA}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            return
+        for number in range(version + 1, SCHEMA_VERSION + 1):
+            opened.executescript(f"BEGIN; {MIGRATIONS[number]}; PRAGMA user_version = {number}; COMMIT;")

@@ -1,0 +1,44 @@
+"""The state's schema: old files are brought forward, newer ones refused, and migrations give what a new file has."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from millstream.storage.sqlite.state import MIGRATIONS, SCHEMA_VERSION, SqliteState, StateTooNew
+
+
+def shape(path):
+    """Every table and index, with columns."""
+    with sqlite3.connect(path) as connection:
+        names = connection.execute("SELECT type, name FROM sqlite_master ORDER BY 1, 2").fetchall()
+        return [
+            (kind, name, connection.execute(f"PRAGMA table_xinfo({name})").fetchall()) for kind, name in names
+        ]
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_an_old_file_is_brought_forward(tmp_path, version):
+    """From each version that there was; its rows stay."""
+    old = tmp_path / "old.db"
+    with sqlite3.connect(old) as connection:
+        for number in range(1, version + 1):
+            connection.executescript(MIGRATIONS[number])
+        connection.execute("INSERT INTO meta VALUES ('position', '7')")
+        connection.execute(f"PRAGMA user_version = {version}")
+    state = SqliteState(old)
+    assert state.processor.position() == 7
+    state.close()
+    SqliteState(tmp_path / "new.db").close()
+    assert shape(old) == shape(tmp_path / "new.db")
+    with sqlite3.connect(old) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+
+
+def test_a_newer_file_is_refused(tmp_path):
+    """With a word about which version knows what."""
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(StateTooNew, match="this version knows"):
+        SqliteState(tmp_path / "state.db")
