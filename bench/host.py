@@ -9,7 +9,6 @@ python bench/host.py CONFIG DATA_DIR [no-engine]
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -46,5 +45,4 @@ def main():
 
 
 if __name__ == "__main__":
-    asyncio.set_event_loop_policy(None)
     main()

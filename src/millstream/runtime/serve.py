@@ -113,7 +113,8 @@ class Server:
 
     async def _listen(self, app: ASGIApp, host: str, port: int, name: str) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # Event loops set TCP_NODELAY only on sockets that say they are TCP; without it an answer waits 40 ms for an ACK.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
@@ -193,7 +194,8 @@ class ServerThread:
 
     def _main(self) -> None:
         try:
-            asyncio.run(self.server.run(self._ready.set))
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                runner.run(self.server.run(self._ready.set))
         except BaseException as error:  # noqa: BLE001  (handed to whoever started the thread)
             self._failure = error
         finally:
