@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Tier = Literal["free", "starter", "professional", "enterprise"]
 
@@ -24,6 +24,23 @@ SWITCHES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "trace_ids_on_upsert": (
         ("207", "whole_400"),
         "trace ids on upsert: partial success, or the whole batch fails",
+    ),
+    "upsert_by_additional_email": (
+        ("keeps_primary", "swaps"),
+        "upsert by one of a contact's additional addresses: its primary address stays, or becomes that one",
+    ),
+    "unknown_event_name": (("404", "400"), "an event without a definition: not found, or refused as invalid"),
+    "custom_events_without_enterprise": (
+        ("403", "400"),
+        "custom events on a lower plan: forbidden, or refused as invalid",
+    ),
+    "legacy_events": (
+        ("counted", "ignored"),
+        "the tracking pixel of legacy events: still counted, or answered and forgotten",
+    ),
+    "list_change_limit": (
+        ("100000", "1000"),
+        "how many records one call may add to a list or remove from it",
     ),
 }
 
@@ -52,9 +69,13 @@ class SandboxConfig:
     tier: Tier = "enterprise"
     portal_id: int = 20001
     token: str = "sandbox-token"  # noqa: S105  (of a portal that exists only here)
-    latency_ms: float = 0.0
+    latency_ms: float = 0.0  # in front of every answer
+    latency: dict[str, Any] = field(default_factory=dict)  # beside it, a distribution: see `latency.py`
     time_zone: str = "Europe/Berlin"
     rate_limits: bool = True
     search_lag_ms: float = 1000.0
+    property_lag_ms: float = 300.0
+    client_id: str = "sandbox-client"
+    client_secret: str = "sandbox-secret"  # noqa: S105  (of a portal that exists only here)
     scopes: tuple[str, ...] = SCOPES
     switches: dict[str, str] = field(default_factory=lambda: {k: v[0][0] for k, v in SWITCHES.items()})

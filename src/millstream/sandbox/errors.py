@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import Any, Final
+
+# Codes whose complaints recorded bodies repeat under `errors`; the others are only in the message.
+_LISTED: Final = frozenset(
+    {
+        "PROPERTY_DOESNT_EXIST",
+        "INVALID_EMAIL",
+        "READ_ONLY_VALUE",
+        "MISSING_REQUIRED_PROPERTY",
+        "MISSING_CONDITIONAL_REQUIRED_PROPERTY",
+    }
+)
+STAGE: Final = "is not a valid pipeline stage ID."
 
 
 class Refused(Exception):
@@ -13,6 +25,7 @@ class Refused(Exception):
     def __init__(self, status: int, message: str, category: str = "VALIDATION_ERROR", **more: Any) -> None:
         super().__init__(message)
         self.status = status
+        self.headers: dict[str, str] = {}
         self.body: dict[str, Any] = {
             "status": "error",
             "message": message,
@@ -20,6 +33,11 @@ class Refused(Exception):
             **({"category": category} if category else {}),
             **more,
         }
+
+    def entry(self, **context: list[str]) -> dict[str, Any]:
+        """As one of the `errors` of a 207."""
+        found = {k: v for k, v in self.body.items() if k != "correlationId"}
+        return {**found, "context": context} if context else found
 
 
 class Complaint(Exception):
@@ -36,15 +54,17 @@ class Complaint(Exception):
         self.problems = list(problems)
 
     def whole(self) -> Refused:
-        """As the refusal of a whole request."""
+        """As the refusal of a whole request: its context is only in the text."""
         more: dict[str, Any] = {}
-        if self.problems:
-            more["errors"] = [
-                {"message": p["message"], "code": p["error"], "context": {"propertyName": [p["name"]]}}
-                for p in self.problems[:3]
-            ]
-        elif self.context:
-            more["context"] = self.context
+        errors = [
+            {"message": p["message"], "code": p["error"], "context": {"propertyName": [p["name"]]}}
+            for p in self.problems
+            if p["error"] in _LISTED
+        ]
+        if errors:
+            more["errors"] = errors[:3]
+        if any(STAGE in p["message"] for p in self.problems):
+            more["error"] = "INVALID_OPTION"
         return Refused(self.status, self.message, self.category, **more)
 
     def entry(self, trace: str | None) -> dict[str, Any]:
@@ -55,8 +75,17 @@ class Complaint(Exception):
 
 def invalid_properties(problems: list[dict[str, Any]]) -> Complaint:
     """Property values that do not fit."""
+    listed = json.dumps(problems, separators=(",", ":"), ensure_ascii=False)
+    return Complaint(400, f"Property values were not valid: {listed}", "VALIDATION_ERROR", {}, problems)
+
+
+def missing_records(single: str, ids: list[str]) -> Complaint:
+    """Ids of a batch that no record has."""
     return Complaint(
-        400, f"Property values were not valid: {json.dumps(problems)}", "VALIDATION_ERROR", {}, problems
+        404,
+        f"Could not get some {single.upper()} objects, they may be deleted or not exist. Check that ids are valid.",
+        "OBJECT_NOT_FOUND",
+        {"ids": ids},
     )
 
 
@@ -70,25 +99,43 @@ def unauthenticated() -> Refused:
     )
 
 
+def expired(seconds: int, since: str) -> Refused:
+    """An access token of OAuth has had its half hour."""
+    return Refused(
+        401,
+        f"The OAuth token used to make this call expired {seconds} second(s) ago.",
+        "EXPIRED_AUTHENTICATION",
+        context={"expire time": [since]},
+    )
+
+
 def missing_scopes(scopes: list[str]) -> Refused:
     """The token may not do this."""
+    return Refused(
+        403,
+        "One or more of the following scopes are required.",
+        "MISSING_SCOPES",
+        context={"requiredGranularScopes": scopes, "links": ["https://developers.hubspot.com/scopes"]},
+    )
+
+
+def missing_scopes_old() -> Refused:
+    """The same in the words of older operations, which do not say what is missing."""
     return Refused(
         403,
         "This app hasn't been granted all required scopes to make this call. Read more about required scopes here: "
         "https://developers.hubspot.com/scopes.",
         "MISSING_SCOPES",
-        errors=[
-            {
-                "message": "One or more of the following scopes are required.",
-                "context": {"requiredGranularScopes": scopes},
-            }
-        ],
-        context={"requiredGranularScopes": scopes},
     )
 
 
 def limited(policy: str) -> Refused:
     """Too many calls."""
     return Refused(
-        429, f"You have reached your {policy.lower()} limit.", "", errorType="RATE_LIMIT", policyName=policy
+        429,
+        f"You have reached your {policy.lower()} limit.",
+        "",
+        errorType="RATE_LIMIT",
+        policyName=policy,
+        requestId=str(uuid.uuid4()),
     )

@@ -7,9 +7,15 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from millstream.sandbox import payload
 from millstream.sandbox.errors import Refused
 
 KINDS: Final = ("status", "reset", "slow", "commit_then_timeout", "commit_then_reset", "207_partial")
+
+_FIELDS: Final = frozenset(
+    {"kind", "path", "method", "rate", "times", "status", "ms", "policy", "share", "retry_after_s", "seed"}
+)
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(slots=True)
@@ -25,6 +31,7 @@ class Fault:
     ms: float = 1000.0
     policy: str = "TEN_SECONDLY_ROLLING"
     share: float = 0.5
+    retry_after_s: int = 0
     struck: int = 0
     rng: random.Random = field(default_factory=lambda: random.Random(0))
 
@@ -58,6 +65,13 @@ class Fault:
             )
         return kept, errors
 
+    def refusal(self) -> Refused:
+        """The answer of a `status` fault."""
+        refused = Refused(self.status, "internal error" if self.status >= 500 else "refused by a fault", "")
+        if self.retry_after_s:
+            refused.headers["Retry-After"] = str(self.retry_after_s)
+        return refused
+
     def json(self) -> dict[str, Any]:
         """For the control API."""
         return {
@@ -73,22 +87,44 @@ class Fault:
 
 
 def read(body: dict[str, Any]) -> Fault:
-    """A fault as the control API gets it. Raises `Refused`."""
-    if body.get("kind") not in KINDS:
+    """A fault as the control API gets it. Raises `Refused` and `Misfit`."""
+    kind, status = payload.text(body, "kind"), payload.number(body, "status", 500)
+    if kind not in KINDS:
         raise Refused(400, f"kind must be one of {', '.join(KINDS)}")
     try:
-        path = re.compile(str(body.get("path") or ""))
+        path = re.compile(payload.text(body, "path"))
     except re.error as error:
         raise Refused(400, f"path is no regular expression: {error}") from None
+    if not 400 <= status <= 599:
+        raise payload.Misfit(body, "status", "status is one of an error: 400 to 599")
+    _check(body)
     return Fault(
-        str(body["kind"]),
+        kind,
         path,
-        body.get("method"),
-        float(body.get("rate", 1.0)),
-        body.get("times"),
-        int(body.get("status", 500)),
-        float(body.get("ms", 1000)),
-        str(body.get("policy", "TEN_SECONDLY_ROLLING")),
-        float(body.get("share", 0.5)),
-        rng=random.Random(body.get("seed", 0)),
+        payload.text(body, "method") or None,
+        payload.decimal(body, "rate", 1.0),
+        payload.number(body, "times") if body.get("times") is not None else None,
+        status,
+        payload.decimal(body, "ms", 1000.0),
+        payload.text(body, "policy") or "TEN_SECONDLY_ROLLING",
+        payload.decimal(body, "share", 0.5),
+        payload.number(body, "retry_after_s"),
+        rng=random.Random(payload.number(body, "seed")),
     )
+
+
+def _check(body: dict[str, Any]) -> None:
+    """Figures within their bounds, and nothing that is not known."""
+    if unknown := body.keys() - _FIELDS:
+        raise Refused(400, f"{', '.join(sorted(unknown))}: known are {', '.join(sorted(_FIELDS))}")
+    if body.get("method") not in {None, "", *_METHODS}:
+        raise payload.Misfit(body, "method", f"method is one of {', '.join(_METHODS)}")
+    for name, most in (
+        ("rate", 1),
+        ("share", 1),
+        ("ms", 3_600_000),
+        ("times", 2**53),
+        ("retry_after_s", 86_400),
+    ):
+        if not 0 <= payload.decimal(body, name, 0.0) <= most:
+            raise payload.Misfit(body, name, f"{name} is from 0 to {most}")

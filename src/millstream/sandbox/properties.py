@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from millstream.sandbox.errors import Refused
+from millstream.sandbox import payload
+from millstream.sandbox.errors import STAGE, Refused
+from millstream.sandbox.fields import FIELDS
 
 STAGES: Final = (
     ("subscriber", "Subscriber"),
@@ -91,6 +94,13 @@ STANDARD: Final[dict[str, dict[str, str]]] = {
         "hs_object_id": "number number",
     },
 }
+_OTHERS: Final = {
+    **dict.fromkeys(("name", "hs_name", "hs_title", "description", "hs_body"), _TEXT),
+    **dict.fromkeys(("amount", "price", "quantity", "hs_object_id"), "number number"),
+    "hs_timestamp": "datetime date",
+    "createdate": "datetime date",
+    "hs_lastmodifieddate": "datetime date",
+}
 OPTIONS: Final = {
     "lifecyclestage": STAGES,
     "hs_lead_status": (
@@ -102,16 +112,20 @@ OPTIONS: Final = {
     "industry": (("COMPUTER_SOFTWARE", "Computer Software"), ("INTERNET", "Internet"), ("RETAIL", "Retail")),
     "numemployees": (("1-5", "1-5"), ("5-25", "5-25"), ("25-50", "25-50")),
 }
+STAGE_PROPERTIES: Final = frozenset({"dealstage", "hs_pipeline_stage"})
 READ_ONLY: Final = frozenset({"createdate", "lastmodifieddate", "hs_lastmodifieddate", "hs_object_id"})
 EMAIL: Final = re.compile(r"^[^@\s,;<>()\"]+@[^@\s,;<>()\"]+\.[^@\s.]{2,}$")
-_NAME: Final = re.compile(r"^[a-z][a-z0-9_]*$")
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_OWN: Final = frozenset(
+    {"name", "hubspotDefined", "calculated", "archived", "modificationMetadata", "createdAt"}
+)
 _TYPES: Final = ("string", "number", "date", "datetime", "enumeration", "bool", "phone_number")
 
 
 def standard(object_type: str) -> dict[str, dict[str, Any]]:
     """The definitions that every portal has."""
     found: dict[str, dict[str, Any]] = {}
-    for name, kind in STANDARD.get(object_type, {"hs_object_id": "number number", "name": _TEXT}).items():
+    for name, kind in STANDARD.get(object_type, {**_OTHERS, **FIELDS.get(object_type, {})}).items():
         type_, field_type = kind.split()
         found[name] = {
             "name": name,
@@ -139,26 +153,51 @@ def standard(object_type: str) -> dict[str, dict[str, Any]]:
 
 
 def created(body: dict[str, Any]) -> dict[str, Any]:
-    """The definition that a client asks for. Raises `Refused`."""
-    for name in ("name", "label", "type", "fieldType", "groupName"):
-        if not isinstance(body.get(name), str) or not body[name]:
-            raise Refused(400, f"Invalid input JSON: some required fields were not set: [{name}]")
-    if not _NAME.match(body["name"]) or len(body["name"]) > 100:
+    """The definition that a client asks for. Raises `Refused` and `Misfit`."""
+    needed = ("name", "label", "type", "fieldType", "groupName")
+    missing = [n for n in needed if not payload.text(body, n)]
+    if missing:
+        raise payload.unset(body, *missing)
+    if not _NAME.fullmatch(payload.text(body, "name")) or len(body["name"]) > 100:
         raise Refused(
             400, f"Property name '{body['name']}' is not valid: lower-case letters, digits and underscores"
         )
-    if body["type"] not in _TYPES:
-        raise Refused(400, f"Invalid input JSON: {body['type']} is not a property type")
     return {
-        "description": "",
-        "options": [],
-        "hasUniqueValue": False,
-        "hidden": False,
         "hubspotDefined": False,
         "calculated": False,
         "archived": False,
         "modificationMetadata": {"archivable": True, "readOnlyDefinition": False, "readOnlyValue": False},
-        **body,
+        **{n: payload.text(body, n) for n in needed},
+        **changed({"description": "", "options": [], "hasUniqueValue": False, "hidden": False, **body}),
+    }
+
+
+def changed(body: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a definition that a client may give and change, each as it must be. Raises `Misfit`."""
+    found: dict[str, Any] = {}
+    for name, value in body.items():
+        if name in {"label", "type", "fieldType", "groupName", "description"}:
+            found[name] = payload.text(body, name)
+        elif name in {"hasUniqueValue", "hidden", "formField", "externalOptions"}:
+            found[name] = payload.text(body, name) == "true"
+        elif name == "displayOrder":
+            found[name] = payload.number(body, name, -1)
+        elif name == "options":
+            found[name] = [_option(o, i) for i, o in enumerate(payload.mappings(body, name))]
+        elif name not in _OWN and not isinstance(value, dict | list):
+            found[name] = value
+    if found.get("type", "string") not in _TYPES:
+        raise payload.Misfit(body, "type", f"{found['type']} is not a property type")
+    return found
+
+
+def _option(given: dict[str, Any], at: int) -> dict[str, Any]:
+    value = payload.text(given, "value")
+    return {
+        "label": payload.text(given, "label") or value,
+        "value": value,
+        "displayOrder": payload.number(given, "displayOrder", at),
+        "hidden": payload.text(given, "hidden") == "true",
     }
 
 
@@ -173,15 +212,15 @@ def problem(definition: dict[str, Any], value: Any) -> tuple[str, str] | None:
     kind = definition["type"]
     if name == "email" and not EMAIL.match(text.strip()):
         return "INVALID_EMAIL", f"Email address {text} is invalid"
-    if kind == "number" and not re.fullmatch(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", text):
-        return "INVALID_INTEGER", f"{text} was not a valid number."
+    if kind == "number" and not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text):
+        return "INVALID_INTEGER", f"{text} was not a valid number"
     if kind == "bool" and text not in {"true", "false"}:
         return "INVALID_OPTION", f"{text} was not one of the allowed options: [true, false]"
     if kind == "enumeration":
         allowed = [o["value"] for o in definition["options"]]
         for part in text.lstrip(";").split(";") if definition["fieldType"] == "checkbox" else [text]:
             if part not in allowed:
-                return "INVALID_OPTION", f"{part} was not one of the allowed options: [{', '.join(allowed)}]"
+                return "INVALID_OPTION", f"{part} was not one of the allowed options: [{_listed(definition)}]"
     if kind == "date":
         return _date(text)
     if kind == "datetime" and _moment(text) is None:
@@ -191,21 +230,41 @@ def problem(definition: dict[str, Any], value: Any) -> tuple[str, str] | None:
     return None
 
 
+def _listed(definition: dict[str, Any]) -> str:
+    """The options in a complaint: whole ones for the properties that HubSpot defines, else values."""
+    if not definition["hubspotDefined"]:
+        return ", ".join(o["value"] for o in definition["options"])
+    return ", ".join(
+        f'label: "{o["label"]}"\nvalue: "{o["value"]}"\ndisplay_order: {o["displayOrder"]}\n'
+        f"hidden: {str(o['hidden']).lower()}\nread_only: false\n"
+        for o in definition["options"]
+    )
+
+
+def stage_problem(value: str, stages: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
+    """Why a value is no stage of any pipeline, or None."""
+    if any(value in known for known in stages.values()):
+        return None
+    listed = ", ".join(f"pipelineId={name} : [{', '.join(known)}]" for name, known in stages.items())
+    return "INVALID_OPTION", f"{value} {STAGE} Valid options are: {listed}"
+
+
 def _date(text: str) -> tuple[str, str] | None:
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         return None
-    if re.fullmatch(r"-?\d+", text):
+    if re.fullmatch(r"-?[0-9]{1,14}", text):
         if int(text) % 86_400_000:
-            clock = datetime.fromtimestamp(int(text) / 1000, UTC).strftime("%H:%M:%S.%f")[:-3]
+            since = datetime(1970, 1, 1, tzinfo=UTC)
+            clock = (since + timedelta(milliseconds=int(text) % 86_400_000)).strftime("%H:%M:%S.%f")[:-3]
             return "INVALID_DATE", f"{text} is at {clock} UTC, not midnight!"
         return None
     return "INVALID_LONG", f"{text} was not a valid long."
 
 
 def _moment(text: str) -> float | None:
-    if re.fullmatch(r"-?\d+", text):
+    if re.fullmatch(r"-?[0-9]{1,18}", text):
         return float(text)
     try:
         return datetime.fromisoformat(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
