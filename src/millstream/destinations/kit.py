@@ -51,6 +51,26 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """One request that writes, as it goes to the destination (or would)."""
+
+    method: str
+    path: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a write would do to one property of one record. `record` is its id, or `new-…`; None was not set."""
+
+    object_type: str
+    record: str
+    property: str
+    old: str | None
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One key of `settings`: its type, its default, what it is for."""
 

@@ -32,11 +32,14 @@ class Answer:
 
 
 class Client:
-    """One portal's connection. `send` waits for the budget, and raises what `errors` describes."""
+    """One portal's connection. `send` waits for the budget, and raises what `errors` describes.
+
+    Without a token nothing is said of who asks: the track host wants none, and must not be told ours.
+    """
 
     def __init__(
         self,
-        token: str,
+        token: str | None,
         budget: Budget,
         *,
         base_url: str = API_URL,
@@ -61,7 +64,7 @@ class Client:
             await asyncio.sleep(min(delay, 5.0))
         began = loop.time()
         self.budget.take(request.pool, began, backfill=backfill)
-        headers = {"Authorization": f"Bearer {self._token}"}
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         if request.body:
             headers["Content-Type"] = "application/json"
         status = 0

@@ -10,7 +10,6 @@ import msgspec
 
 Pool = Literal["general", "search", "associations", "events"]
 DATED: Final = ("2026-03", "2026-09")
-VERSIONS: Final = (*DATED, "v3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,12 @@ class Operations:
             f"/events/{version}/event-definitions" if dated else "/events/v3/event-definitions"
         )
         self._send = f"/events/{version}/send" if dated else "/events/v3/send"
+        self._lists = f"/crm/lists/{version}" if dated else "/crm/v3/lists"
+        self._schemas = (
+            f"/crm-object-schemas/{version}/schemas" if dated else "/crm-object-schemas/v3/schemas"
+        )
+        self._preferences = f"/communication-preferences/{version if dated else 'v4'}"
         self._account = f"/account-info/{version}" if dated else "/account-info/v3"
-        self._dated = dated
 
     def batch(self, object_type: str, action: str, inputs: list[dict[str, Any]], **more: Any) -> Request:
         """`POST …/{type}/batch/{read|create|update|upsert|archive}`."""
@@ -64,9 +67,14 @@ class Operations:
             "DELETE", f"{self._objects}/{quote(object_type)}/{quote(record)}", "general", object_type
         )
 
-    def properties(self, object_type: str) -> Request:
-        """All properties of a type."""
-        return Request("GET", f"{self._properties}/{quote(object_type)}", "general", "schemas")
+    def properties(self, object_type: str, *, sensitive: bool = False) -> Request:
+        """All properties of a type: the ordinary ones, or the sensitive ones, which HubSpot lists apart."""
+        query = {"dataSensitivity": "sensitive"} if sensitive else {}
+        return Request("GET", f"{self._properties}/{quote(object_type)}", "general", "schemas", query=query)
+
+    def schemas(self) -> Request:
+        """The portal's custom objects."""
+        return Request("GET", self._schemas, "general", "schemas", query={"archived": "false"})
 
     def create_properties(self, object_type: str, inputs: list[dict[str, Any]]) -> Request:
         """Create properties in one call."""
@@ -105,6 +113,74 @@ class Operations:
         inputs = [{"from": {"id": a}, "to": {"id": b}} for a, b in pairs]
         path = f"{self._associations}/{quote(from_type)}/{quote(to_type)}/batch/associate/default"
         return Request("POST", path, "associations", "associations", msgspec.json.encode({"inputs": inputs}))
+
+    def associate(
+        self, from_type: str, to_type: str, pairs: list[tuple[str, str]], category: str, type_id: int
+    ) -> Request:
+        """Associate records under a label."""
+        types = [{"associationCategory": category, "associationTypeId": type_id}]
+        inputs = [{"from": {"id": a}, "to": {"id": b}, "types": types} for a, b in pairs]
+        return self._association(from_type, to_type, "batch/create", inputs)
+
+    def dissociate(
+        self, from_type: str, to_type: str, pairs: list[tuple[str, str]], category: str = "", type_id: int = 0
+    ) -> Request:
+        """Take one label from pairs of records, or (without a category) everything between them."""
+        if category:
+            types = [{"associationCategory": category, "associationTypeId": type_id}]
+            inputs = [{"from": {"id": a}, "to": {"id": b}, "types": types} for a, b in pairs]
+            return self._association(from_type, to_type, "batch/labels/archive", inputs)
+        by_source: dict[str, list[dict[str, str]]] = {}
+        for a, b in pairs:
+            by_source.setdefault(a, []).append({"id": b})
+        inputs = [{"from": {"id": a}, "to": to} for a, to in by_source.items()]
+        return self._association(from_type, to_type, "batch/archive", inputs)
+
+    def _association(self, from_type: str, to_type: str, what: str, inputs: list[dict[str, Any]]) -> Request:
+        path = f"{self._associations}/{quote(from_type)}/{quote(to_type)}/{what}"
+        return Request("POST", path, "associations", "associations", msgspec.json.encode({"inputs": inputs}))
+
+    def list_by_name(self, type_id: str, name: str) -> Request:
+        """A list of records of a type, by its name."""
+        path = f"{self._lists}/object-type-id/{quote(type_id)}/name/{quote(name, safe='')}"
+        return Request("GET", path, "general", "lists")
+
+    def create_list(self, type_id: str, name: str) -> Request:
+        """Create a static list."""
+        body = {"name": name, "objectTypeId": type_id, "processingType": "MANUAL"}
+        return Request("POST", self._lists, "general", "lists", msgspec.json.encode(body))
+
+    def change_members(self, list_id: str, add: list[str], remove: list[str]) -> Request:
+        """Add records to a static list and remove others, in one call."""
+        body = {"recordIdsToAdd": add, "recordIdsToRemove": remove}
+        path = f"{self._lists}/{quote(list_id)}/memberships/add-and-remove"
+        return Request("PUT", path, "general", "lists", msgspec.json.encode(body))
+
+    def gdpr_delete(self, value: str, id_property: str | None) -> Request:
+        """Delete a contact for good, by id or by email."""
+        body = {"objectId": value} | ({"idProperty": id_property} if id_property else {})
+        return Request(
+            "POST", f"{self._objects}/contacts/gdpr-delete", "general", "contacts", msgspec.json.encode(body)
+        )
+
+    def write_subscriptions(self, inputs: list[dict[str, Any]]) -> Request:
+        """Set subscription statuses of up to 100 addresses."""
+        body = msgspec.json.encode({"inputs": inputs})
+        path = f"{self._preferences}/statuses/batch/write"
+        return Request("POST", path, "general", "subscriptions", body)
+
+    def legacy_event(self, query: dict[str, str]) -> Request:
+        """The tracking pixel of legacy events; on the track host, without a token."""
+        return Request("GET", "/v1/event", "events", "legacy_events", query=query)
+
+    def submit_form(self, portal: str, form: str, email: str, context: dict[str, Any]) -> Request:
+        """A form with an address and the visitor's cookie; on the forms host, without a token."""
+        body = {
+            "fields": [{"objectTypeId": "0-1", "name": "email", "value": email}],
+            "context": context,
+        }
+        path = f"/submissions/v3/integration/submit/{quote(portal)}/{quote(form)}"
+        return Request("POST", path, "general", "forms", msgspec.json.encode(body))
 
     def account(self) -> Request:
         """Portal id, time zone, data centre."""

@@ -9,7 +9,6 @@ from millstream.mapping.errors import MappingProblem
 from millstream.mapping.values import UNDEFINED, kind_of
 
 MAX_DEPTH: Final = 64
-MAX_LIQUID: Final = 1000
 
 Problems = Iterator[MappingProblem]
 Check = Callable[[Any, str], Problems]

@@ -94,7 +94,7 @@ def flatten(
         if isinstance(value, dict) and value and depth < 3:
             for key, inner in value.items():
                 walk(trait, f"{path}.{key}", inner, depth + 1)
-        else:
+        elif value != {}:
             put(trait, path, value)
 
     for key, value in traits.items():

@@ -10,23 +10,36 @@ from millstream.delivery.operation import Job, Key, Lane
 from millstream.delivery.outcome import Outcome, Reason, State
 from millstream.delivery.plan import Plan, Records
 from millstream.delivery.sink import CallFailed
+from millstream.destinations.admission import Admission, FilterFailed, Stopped
 from millstream.destinations.fields import FieldsInvalid, prepare
 from millstream.destinations.hubspot.actions import ACTIONS
-from millstream.destinations.hubspot.context import Context
+from millstream.destinations.hubspot.context import Context, without_nulls
 from millstream.destinations.hubspot.failures import call_failed
 from millstream.destinations.hubspot.portal import Portal
+from millstream.destinations.hubspot.web import known_events
 from millstream.destinations.kit import Action
+from millstream.eventlog.record import Offset
 from millstream.eventlog.resolved import ProfileView, Resolved
 from millstream.hubspot_api.errors import HubSpotError, Unreachable
 from millstream.mapping.compile import CompiledMapping, compile_mapping
 from millstream.mapping.errors import MappingFailed
 from millstream.mapping.trigger import Trigger, parse_trigger
+from millstream.profiles.identifiers import email_of
 from millstream.spec.events import Event, type_names
 from millstream.workspace.model import Destination
 
 # Every spelling of HubSpot destinations in `integrations`, without regard to case.
 INTEGRATION_NAMES: Final = frozenset(
-    {"hubspot", "hs", "hubspot cloud mode (actions)", "hubspot web (actions)", "hubspot (classic)"}
+    {
+        "hubspot",
+        "hs",
+        "hubspot (classic)",
+        "hubspot cloud mode (actions)",
+        "actions hubspot cloud",
+        "hubspot web (actions)",
+        "hubspot web",
+        "actions hubspot web",
+    }
 )
 _BACKFILL_MS: Final = 3_600_000
 
@@ -45,8 +58,9 @@ class HubSpotPlanner:
     """Pure given the portal's schema."""
 
     def __init__(self, destination: Destination, portal: Portal) -> None:
-        self._destination = destination
         self._portal = portal
+        self._admission = Admission(destination, INTEGRATION_NAMES)
+        self._edit = self._admission.edit
         self._mappings = [
             _Ready(
                 m.name,
@@ -61,7 +75,10 @@ class HubSpotPlanner:
             t: [m for m in self._mappings if m.trigger.types is None or t in m.trigger.types]
             for t in type_names
         }
-        self._filters = [(f, parse_trigger(f.trigger)) for f in destination.filters if f.enabled]
+
+    def known_events(self) -> dict[str, str | list[str]]:
+        """The custom events that HubSpot has, as pages ask for them; safe from any thread."""
+        return known_events(self._portal.schema)
 
     async def prepare(self) -> None:
         """Fetch the schema when it is missing."""
@@ -72,11 +89,19 @@ class HubSpotPlanner:
             raise CallFailed(failed.cause, failed.detail, retry_after_s=failed.retry_after_s) from None
 
     def names(self, events: Sequence[Resolved], profiles: Mapping[str, ProfileView]) -> Iterable[Key]:
-        """The contacts of these events' persons."""
+        """The contacts of these events' persons, and those that the events name themselves."""
         for resolved in events:
+            event = resolved.event
+            said = event.properties.get("email") if event is not None else None
+            if isinstance(said, str) and (address := email_of(said)) is not None:
+                yield Key("contact", "email", address)
             person = profiles.get(resolved.resolution.profile or "")
             if person is not None and person.email is not None:
                 yield Key("contact", "email", person.email)
+
+    def reachable(self, profile: ProfileView, records: Records) -> bool:
+        """By address, or as a contact that HubSpot is known to have."""
+        return bool(profile.email) or records.get(Key("contact", "profile", profile.id)) is not None
 
     def plan(
         self, event: Resolved, profiles: Mapping[str, ProfileView], records: Records, now_ms: int
@@ -85,10 +110,15 @@ class HubSpotPlanner:
         return self._plan(event, profiles, records, now_ms, as_of_now=False)
 
     def plan_as_of_now(
-        self, event: Resolved, profiles: Mapping[str, ProfileView], records: Records, now_ms: int
+        self,
+        event: Resolved,
+        profiles: Mapping[str, ProfileView],
+        records: Records,
+        now_ms: int,
+        as_new: str = "",
     ) -> Plan:
         """The same with values left out that are older than the profile's."""
-        return self._plan(event, profiles, records, now_ms, as_of_now=True)
+        return self._plan(event, profiles, records, now_ms, as_of_now=True, as_new=as_new)
 
     def _plan(
         self,
@@ -98,84 +128,141 @@ class HubSpotPlanner:
         now_ms: int,
         *,
         as_of_now: bool,
+        as_new: str = "",
     ) -> Plan:
         event = resolved.event
         assert event is not None
         plan = Plan()
         person = profiles.get(resolved.resolution.profile or "")
         account = profiles.get(resolved.resolution.account or "")
-        view = _view(event, person)
-        stopped = self._stopped(event, view)
+        view = _view(event, resolved, person)
+        stopped = self._admission.judge(event, view) or _no_account(event, resolved)
         if stopped is not None:
-            plan.outcomes.append(Outcome(Job(resolved.offset, "", ""), State.FILTERED, *stopped))
+            job = Job(resolved.offset, "", "")
+            plan.outcomes.append(Outcome(job, stopped.state, stopped.reason, stopped.detail))
             return plan
         late = now_ms - resolved.time_ms > _BACKFILL_MS and now_ms - resolved.received_ms > _BACKFILL_MS
         lane = Lane.BACKFILL if as_of_now or late else Lane.LIVE
+        settled: dict[str, Any] | None = None
         for mapping in self._by_type.get(event.type, ()):
             if not mapping.trigger.matches(view):
                 continue
+            if settled is None:
+                try:
+                    settled = self._edit(_settled(view, resolved, person, as_of_now=as_of_now))
+                except FilterFailed as error:
+                    job = Job(resolved.offset, "", "")
+                    plan.outcomes.append(Outcome(job, State.DEAD_LETTERED, Reason.FILTER_FAILED, str(error)))
+                    return plan
             context = Context(
-                self._portal, resolved, event, person, account, records, mapping.name, plan, lane, as_of_now
+                self._portal,
+                resolved,
+                event,
+                person,
+                account,
+                records,
+                mapping.name,
+                plan,
+                settled,
+                mapping.action,
+                mapping.fields,
+                self._edit,
+                self._of_profile,
+                lane,
+                as_new,
             )
             try:
-                fields = prepare(mapping.action, mapping.fields.evaluate(view))
+                fields = prepare(mapping.action, mapping.fields.evaluate(settled))
             except (MappingFailed, FieldsInvalid) as error:
                 context.end("mapping", State.DEAD_LETTERED, Reason.MAPPING_FAILED, str(error)[:1000])
                 continue
             mapping.action.plan(context, fields)
-        if not plan.outcomes and not plan.waiting and all(o.job is None for o in plan.operations):
-            supported = event.type in {"identify", "track", "group", "screen"}
-            reason = Reason.NO_MATCHING_MAPPING if supported else Reason.UNSUPPORTED_EVENT_TYPE
-            plan.outcomes.append(Outcome(Job(resolved.offset, "", ""), State.FILTERED, reason))
+        _decide_nothing(plan, resolved.offset, event)
         return plan
 
-    def _stopped(self, event: Event, view: Mapping[str, Any]) -> tuple[Reason, str] | None:
-        """Why the event does not reach any mapping: source, origin, consent, integrations, filters."""
-        destination = self._destination
-        if destination.sources and event.source not in destination.sources:
-            return Reason.SOURCE_NOT_CONNECTED, ""
-        if event.origin == destination.name:
-            return Reason.OWN_EVENT, ""
-        if not _consented(event, destination.consent_categories):
-            return Reason.FILTERED_BY_CONSENT, ""
-        if not allowed_by_integrations(event.integrations, destination.name):
-            return Reason.FILTERED_BY_INTEGRATIONS, ""
-        for given, trigger in self._filters:
-            if trigger.matches(view) is (given.kind == "drop"):
-                return Reason.FILTERED_BY_RULES, given.name
+    def _of_profile(self, person: ProfileView) -> dict[str, Any]:
+        """What the mappings of identify calls make of everything that a profile knows, as properties of a contact."""
+        traits = {k: t.value for k, t in person.traits.items()}
+        view: dict[str, Any] = {"type": "identify", "context": {}, "integrations": {}, "traits": traits}
+        view |= {"profile": _profile(person)}
+        found: dict[str, Any] = {}
+        for mapping in self._by_type["identify"]:
+            if mapping.action.slug == "upsert_contact" and mapping.trigger.matches(view):
+                try:
+                    fields = prepare(mapping.action, mapping.fields.evaluate(self._edit(view)))
+                except (MappingFailed, FieldsInvalid, FilterFailed):
+                    continue
+                given = fields.get("properties")
+                if isinstance(given, dict):
+                    found |= given if fields.get("null_clears", True) else without_nulls(given)
+        return found
+
+
+def _no_account(event: Event, resolved: Resolved) -> Stopped | None:
+    """A group of a type that is no account (Amplitude's teams, leagues, …) is no company (SEMANTICS 24)."""
+    if event.type != "group" or resolved.resolution.account is not None:
         return None
+    return Stopped(State.FILTERED, Reason.UNSUPPORTED_EVENT_TYPE, "a group type that is no account")
 
 
-def allowed_by_integrations(integrations: Mapping[str, Any], destination: str) -> bool:
-    """Whether `integrations` lets the event through to HubSpot; our own name counts besides Segment's."""
-    named = INTEGRATION_NAMES | {destination.lower()}
-    everything = True
-    for key, value in integrations.items():
-        low = key.strip().lower()
-        if low in named:
-            return value is not False
-        if low == "all" and value is False:
-            everything = False
-    return everything
+def _decide_nothing(plan: Plan, offset: Offset, event: Event) -> None:
+    """An event that no mapping asked anything for has that for an outcome."""
+    if plan.outcomes or plan.waiting or any(o.job is not None for o in plan.operations):
+        return
+    supported = event.type in {"identify", "track", "group", "screen"}
+    reason = Reason.NO_MATCHING_MAPPING if supported else Reason.UNSUPPORTED_EVENT_TYPE
+    plan.outcomes.append(Outcome(Job(offset, "", ""), State.FILTERED, reason))
 
 
-def _consented(event: Event, categories: tuple[str, ...]) -> bool:
-    consent = event.context.get("consent")
-    given = consent.get("categoryPreferences") if isinstance(consent, dict) else None
-    if not categories or not isinstance(given, dict):
-        return True
-    return all(given.get(c) is True for c in categories)
+def _view(event: Event, resolved: Resolved, person: ProfileView | None) -> dict[str, Any]:
+    """What a mapping sees: the event in Segment's shape, and the profile.
 
-
-def _view(event: Event, person: ProfileView | None) -> dict[str, Any]:
-    """What a mapping sees: the event in Segment's shape, and the profile."""
+    User properties on an Amplitude event are what Segment keeps in `context.traits`, with the results of operations.
+    """
     view = event.view()
     if event.dialect == "amplitude" and event.type == "track":
-        view.pop("traits", None)
-    profile: dict[str, Any] = {"id": person.id if person else None}
-    if person is not None:
-        profile["email"] = person.email
-        profile["traits"] = {k: t.value for k, t in person.traits.items()}
-        profile["external_ids"] = {k: list(v) for k, v in person.external_ids.items()}
-    view["profile"] = profile
+        said = {**(view.pop("traits", None) or {}), **resolved.resolution.results}
+        if said:
+            view["context"] = {**event.context, "traits": said}
+    view["profile"] = _profile(person)
     return view
+
+
+def _profile(person: ProfileView | None) -> dict[str, Any]:
+    if person is None:
+        return {"id": None}
+    return {
+        "id": person.id,
+        "email": person.email,
+        "traits": {k: t.value for k, t in person.traits.items()},
+        "external_ids": {k: list(v) for k, v in person.external_ids.items()},
+    }
+
+
+def _settled(
+    view: dict[str, Any], resolved: Resolved, person: ProfileView | None, *, as_of_now: bool
+) -> dict[str, Any]:
+    """The view with traits as they came out: older values left out, results of operations in (SEMANTICS 9, 24)."""
+    resolution = resolved.resolution
+    gone = set(resolution.superseded)
+    event = resolved.event
+    if event is not None and event.dialect == "rudderstack" and event.type != "identify":
+        # Its browser SDK repeats all it stores on every event: only what this event brought counts (SEMANTICS 22).
+        held = person.traits if person is not None else {}
+        gone |= {k for k, t in held.items() if t.offset != resolved.offset and k != "email"}
+    if as_of_now and person is not None:
+        stamp = (resolved.time_ms, resolved.offset)
+        gone |= {k for k, t in person.traits.items() if t[1:] > stamp}
+    if not gone and not resolution.results:
+        return view
+    found = dict(view)
+    if view["type"] == "identify":
+        found["traits"] = _pruned(view.get("traits"), gone) | resolution.results
+    context = view.get("context")
+    if isinstance(context, dict) and isinstance(context.get("traits"), dict):
+        found["context"] = {**context, "traits": _pruned(context["traits"], gone)}
+    return found
+
+
+def _pruned(traits: Any, gone: set[str]) -> dict[str, Any]:
+    return {k: v for k, v in traits.items() if k not in gone} if isinstance(traits, dict) else {}

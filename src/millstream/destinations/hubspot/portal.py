@@ -7,6 +7,7 @@ from typing import Any
 
 from millstream.destinations.hubspot.settings import HubSpotSettings
 from millstream.destinations.hubspot.values import zone_of
+from millstream.hubspot_api import object_types
 from millstream.hubspot_api.client import Client
 from millstream.hubspot_api.requests import Operations
 from millstream.hubspot_api.schema import PortalSchema
@@ -28,9 +29,16 @@ class Portal:
         operations: Operations,
         cache: SchemaCache,
         now_s: Callable[[], float],
+        pixel: Client,
+        forms: Client,
     ) -> None:
         self.settings = settings
         self.client = client
+        self.pixel = pixel
+        self.forms = forms
+        self.policies: dict[str, dict[str, str]] = {
+            object_types.canonical(t): dict(p) for t, p in (settings["write_policy"] or {}).items()
+        }
         self.operations = operations
         self.cache = cache
         self.zone = zone_of(str(settings["date_timezone"]))
@@ -46,7 +54,17 @@ class Portal:
         """The schema as it is known now."""
         return self.cache.current
 
-    def want_property(self, object_type: str, name: str, label: str, kind: str) -> bool:
+    def canonical(self, object_type: str) -> str:
+        """The one name of an object type that somebody calls by another."""
+        return object_types.canonical(object_type, self.schema.custom)
+
+    def type_id(self, object_type: str) -> str:
+        """The id of an object type under its canonical name."""
+        return object_types.type_id(object_type, self.schema.type_ids)
+
+    def want_property(
+        self, object_type: str, name: str, label: str, kind: str, *, sensitive: bool = False
+    ) -> bool:
         """Note that a property is to be made; False when today's limit is reached. Mixed kinds become text."""
         wanted = self.wanted_properties.get((object_type, name))
         if wanted is None:
@@ -56,11 +74,15 @@ class Portal:
             today = len(made | {n for t, n in self.wanted_properties if t == object_type})
             if today >= MAX_PROPERTIES_A_DAY:
                 return False
-            self.wanted_properties[object_type, name] = {"label": label, "kind": kind}
+            self.wanted_properties[object_type, name] = {
+                "label": label,
+                "kind": kind,
+                "sensitive": sensitive,
+            }
         elif wanted["kind"] != kind:
             wanted["kind"] = "string"
         return True
 
-    def made_lately(self, object_type: str, name: str) -> bool:
+    def made_any_lately(self, object_type: str) -> bool:
         """Whether a property is so new that HubSpot may not know it everywhere yet."""
-        return self.now_s() - self.made_at.get((object_type, name), float("-inf")) < 5.0
+        return any(t == object_type and self.now_s() - at < 5.0 for (t, _), at in self.made_at.items())

@@ -10,6 +10,8 @@ from millstream.destinations.hubspot.values import zone_of
 from millstream.destinations.kit import Setting
 from millstream.workspace.model import Problem
 
+# What a property's policy may be; `calls/policy.py` applies them.
+POLICIES: Final = ("overwrite", "if_empty", "if_newer", "never")
 SETTINGS: Final = (
     Setting("portal_id", str, "The portal's Hub ID (digits); must be the token's portal.", required=True),
     Setting(
@@ -23,7 +25,7 @@ SETTINGS: Final = (
     Setting(
         "tier",
         str,
-        "The portal's plan, when it cannot be read.",
+        "The portal's plan: below enterprise, custom events are not even asked for; auto finds out.",
         "auto",
         ("auto", "free", "starter", "professional", "enterprise"),
     ),
@@ -48,6 +50,38 @@ SETTINGS: Final = (
         "How lifecyclestage is written.",
         "forward_only",
         ("forward_only", "allow_back", "never"),
+    ),
+    Setting(
+        "write_policy",
+        dict,
+        "What keeps its value: {object type: {property: overwrite|if_empty|if_newer|never}}.",
+        {},
+    ),
+    Setting("track_url", str, "Host of the legacy tracking pixel, for tests and proxies."),
+    Setting(
+        "events", list, "Events chosen one by one: see docs/presets.md. Then no other track call is sent.", []
+    ),
+    Setting("scripts_url", str, "Host of the tracking code that pages load, for tests and proxies."),
+    Setting("forms_api_url", str, "Host that takes submitted forms, for tests and proxies."),
+    Setting("forms_url", str, "Host of the forms script that pages load, for tests and proxies."),
+    Setting("flush_identify_immediately", bool, "In pages: count a page view with every identify.", False),
+    Setting(
+        "format_event_names",
+        bool,
+        "In pages: event names become HubSpot's full names (`pe<Hub ID>_order_completed`).",
+        True,
+    ),
+    Setting("load_forms_sdk", bool, "In pages: load HubSpot's forms script as well.", False),
+    Setting(
+        "skip_first_page_view",
+        bool,
+        "In pages: leave the first page view to the tracking code, which counts it by itself.",
+        True,
+    ),
+    Setting(
+        "attribution_form",
+        str,
+        "A form's GUID: contacts that HubSpot does not know are submitted to it with their visitor's token.",
     ),
     Setting("date_timezone", str, "Zone in which an instant becomes a date.", "UTC"),
     Setting("create_definitions", bool, "Make event definitions that are missing.", True),
@@ -110,6 +144,7 @@ def check(given: Mapping[str, Any]) -> list[Problem]:
             problems.append(Problem(where, f"must be {setting.type.__name__}"))
         elif setting.choices and value not in setting.choices:
             problems.append(Problem(where, f"must be one of {', '.join(setting.choices)}"))
+    problems += _policies(given.get("write_policy"))
     zone = given.get("date_timezone")
     if isinstance(zone, str):
         try:
@@ -118,4 +153,22 @@ def check(given: Mapping[str, Any]) -> list[Problem]:
             problems.append(
                 Problem("settings.date_timezone", f"no time zone is named {zone!r}", "as in Europe/Berlin")
             )
+    return problems
+
+
+def _policies(given: Any) -> list[Problem]:
+    """Problems of `write_policy`."""
+    if not isinstance(given, dict):
+        return []
+    problems: list[Problem] = []
+    for object_type, policies in given.items():
+        where = f"settings.write_policy.{object_type}"
+        if not isinstance(policies, dict):
+            problems.append(Problem(where, "must be a mapping of property names to policies"))
+            continue
+        problems += [
+            Problem(f"{where}.{name}", f"no policy {policy!r}", f"there are: {', '.join(POLICIES)}")
+            for name, policy in policies.items()
+            if policy not in POLICIES
+        ]
     return problems

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -64,9 +65,14 @@ def inferred_type(value: Any) -> str:
 
 def event_text(name: str, value: Any) -> tuple[str, bool]:
     """An event property's value as text, and whether it was cut."""
-    longest = 1024 if any(w in name for w in ("url", "referrer", "link")) else 256
+    longest = _longest(name)
     whole = text(value)
     return whole[:longest], len(whole) > longest
+
+
+@lru_cache(maxsize=16_384)
+def _longest(name: str) -> int:
+    return 1024 if any(w in name for w in ("url", "referrer", "link")) else 256
 
 
 def number(value: Any) -> str:
@@ -126,8 +132,8 @@ def _option(prop: Property, value: Any) -> str:
 
 
 def _moment(kind: str, value: Any, zone: tzinfo) -> str:
-    if kind == "date" and isinstance(value, str) and len(value.strip()) == 10 and to_ms(value) is not None:
-        return value.strip()
+    if kind == "date" and isinstance(value, str) and inferred_type(value.strip()) == "date":
+        return value.strip()  # ten digits are epoch seconds
     ms = to_ms(value)
     if ms is None:
         raise Unconvertible

@@ -64,11 +64,11 @@ FUNCTIONS: Final = {
     "length": Function(
         1, False, "Of text in characters, of an array in items; else null.", "length(properties.items) > 2"
     ),
-    "lowercase": Function(1, False, "Text in lower case; else null.", 'lowercase(event) = "order"'),
+    "lowercase": Function(1, False, "Text in lower case; else null.", 'lowercase(event) = "order completed"'),
     "uppercase": Function(1, False, "Text in upper case; else null.", 'uppercase(traits.plan) = "PRO"'),
-    "snakecase": Function(1, False, "`Order Done` as `order_done`.", 'snakecase(event) = "order_done"'),
-    "kebabcase": Function(1, False, "`Order Done` as `order-done`.", 'kebabcase(event) = "order-done"'),
-    "titlecase": Function(1, False, "`order_done` as `Order Done`.", 'titlecase(event) = "Order Done"'),
+    "snakecase": Function(1, False, "`Order Done` as `order_done`.", 'snakecase(event) = "order_completed"'),
+    "kebabcase": Function(1, False, "`Order Done` as `order-done`.", 'kebabcase(event) = "order-completed"'),
+    "titlecase": Function(1, False, "`order_done` as `Order Done`.", 'titlecase(event) = "Order Completed"'),
     "typeof": Function(
         1, False, "string, number, boolean, array, object or null.", 'typeof(properties.total) = "number"'
     ),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from millstream.delivery.operation import Key, Send
+from millstream.delivery.operation import Key, Stamped, Write
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.hubspot.actions.upsert_company import company_key
+from millstream.destinations.hubspot.calls.associations import label_of
+from millstream.destinations.hubspot.calls.rows import object_of
 from millstream.destinations.hubspot.context import Context
 from millstream.destinations.kit import Action, Field
 
@@ -15,10 +17,13 @@ from millstream.destinations.kit import Action, Field
 def plan(context: Context, fields: Mapping[str, Any]) -> None:
     """One association with the company, or one for each named object."""
     objects = fields.get("objects")
-    if isinstance(objects, dict):
-        _objects(context, objects)
+    label = str(fields.get("label") or "")
+    if not label_is_usable(context, "association", label):
         return
-    company = company_key(context, fields.get("website"))
+    if isinstance(objects, dict):
+        _objects(context, objects, label)
+        return
+    company = company_key(context, fields)
     if company is None:
         context.end("association", State.FILTERED, Reason.GROUP_WITHOUT_WEBSITE)
         return
@@ -27,10 +32,13 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
         context.wait("association")
         return
     context.ensure_contact(contact)
-    _send(context, "association", contact, company, {"from": contact, "to": company, "to_type": "companies"})
+    if context.records.get(company) is None:  # nobody may have written it: look for it, make nothing
+        context.plan.operations.append(Write("company", company, {}, extra={"find": True}, lane=context.lane))
+    ends = {"from": contact, "to": company, "from_type": "contacts", "to_type": "companies", "label": label}
+    link(context, "association", ends)
 
 
-def _objects(context: Context, named: dict[str, Any]) -> None:
+def _objects(context: Context, named: dict[str, Any], label: str) -> None:
     """RudderStack's `traits.hubspot`: `{contactId, qualifiedName, objects: [{objectId, objectType}]}`."""
     found = [
         o for o in named.get("objects") or [] if isinstance(o, dict) and o.get("objectId") not in (None, "")
@@ -49,32 +57,47 @@ def _objects(context: Context, named: dict[str, Any]) -> None:
         if contact is None:
             context.wait(effect)
             continue
-        if contact.by == "email":
-            context.ensure_contact(contact)
+        context.ensure_contact(contact)
         kind = str(item.get("objectType") or named.get("qualifiedName") or "")
-        target = Key(kind, "id", str(item["objectId"]))
-        payload = {
+        ends = {
             "from": contact,
-            "to": target,
+            "to": Key(object_of(kind), "id", str(item["objectId"])),
+            "from_type": "contacts",
             "to_type": kind,
             "or_type": str(named.get("qualifiedName") or kind),
+            "label": label,
         }
-        _send(context, effect, contact, target, payload)
+        link(context, effect, ends)
 
 
-def _send(context: Context, effect: str, contact: Key, target: Key, payload: dict[str, Any]) -> None:
-    pair = Key("association", f"contact_{target.object}", f"{contact.value}|{target.value}")
+def link(context: Context, effect: str, ends: Mapping[str, Any], *, linked: bool = True) -> None:
+    """One association or dissociation, behind the writes of both records. `ends`: see `calls/associations.py`."""
+    source, target = ends["from"], ends["to"]
+    kinds = f"{source.object}_{target.object}" + (f":{ends['label']}" if ends.get("label") else "")
+    stamped = Stamped(linked, context.resolved.time_ms, context.resolved.offset)
     context.plan.operations.append(
-        Send(
+        Write(
             "association",
-            (contact, target),
-            payload | {"notes": tuple(context.notes)},
+            Key("association", kinds, f"{source.value}|{target.value}"),
+            {"linked": stamped},
             context.job(effect),
-            pair,
+            (source, target),
             context.person.id if context.person else None,
+            notes=tuple(context.notes),
+            extra=ends,
             lane=context.lane,
         )
     )
+
+
+def label_is_usable(context: Context, effect: str, label: str) -> bool:
+    """Whether a label is none or reads `CATEGORY:id`; otherwise the effect ends here."""
+    try:
+        return not label or bool(label_of(label))
+    except ValueError:
+        detail = f"the label {label[:60]!r} is not CATEGORY:id, as in HUBSPOT_DEFINED:279"
+        context.end(effect, State.DEAD_LETTERED, Reason.MAPPING_FAILED, detail)
+        return False
 
 
 ACTION: Final = Action(
@@ -84,6 +107,7 @@ ACTION: Final = Action(
     'type = "group"',
     (
         Field("website", "Website", "string", "Its host names the company.", {"@path": "$.traits.website"}),
+        Field("group_id", "Group ID", "string", "Names the company instead of the website."),
         Field(
             "email",
             "Email",
@@ -92,6 +116,12 @@ ACTION: Final = Action(
             {"@path": "$.profile.email"},
         ),
         Field("objects", "Objects", "object", "RudderStack's traits.hubspot object."),
+        Field(
+            "label",
+            "Label",
+            "string",
+            "An association label, `CATEGORY:id`, as in `HUBSPOT_DEFINED:279`; none: HubSpot's default.",
+        ),
     ),
     plan,
 )

@@ -10,46 +10,53 @@ from typing import Any, Final
 from millstream.delivery.operation import Key, Send, Write
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.hubspot import names
+from millstream.destinations.hubspot.calls.rows import object_of
 from millstream.destinations.hubspot.context import Context
 from millstream.destinations.hubspot.portal import MAX_DEFINITIONS, Portal
-from millstream.destinations.hubspot.values import Unconvertible, number
+from millstream.destinations.hubspot.values import Unconvertible, number, text
 from millstream.destinations.kit import Action, Field
+from millstream.hubspot_api.object_types import STANDARD
 from millstream.hubspot_api.schema import Definition
 from millstream.profiles.identifiers import email_of
 
 _NAMESPACE: Final = uuid.UUID("5d8f2f0a-6a3e-5b53-9d0b-6a2f6f1c9e11")
 _NUMBERS: Final = frozenset({"revenue", "value", "total"})
-_AUTOCAPTURE: Final = ("[Amplitude] ", "session_start", "session_end", "$")
+_AUTOCAPTURE: Final = ("[Amplitude] ", "$")
+_SESSIONS: Final = frozenset({"session_start", "session_end"})
 _MAX_PROPERTIES: Final = 50
 
 
 def plan(context: Context, fields: Mapping[str, Any]) -> None:
     """One event occurrence, behind what it needs."""
-    wanted = str(fields.get("name") or "").strip()
+    portal = context.portal
+    wanted = str(fields.get("name") or "").strip().removeprefix(f"pe{portal.settings['portal_id']}_")
     if not wanted:
         context.end("event", State.DEAD_LETTERED, Reason.MAPPING_FAILED, "the event has no name")
         return
-    said = fields.get("email")
-    if said not in (None, "") and email_of(said) is None:
-        context.notes.append("email_not_valid")
-    contact = context.contact_key(said)
-    if contact is None:
-        context.wait("event")
+    object_type = portal.canonical(str(fields.get("object_type") or "contacts"))
+    found = _record(context, fields, object_type)
+    if found is None:
         return
-    properties = _properties(context, fields)
-    definition = _definition(context, wanted, properties)
+    record, utk = found
+    properties = _properties(context, fields, wanted)
+    definition = _definition(context, fields, wanted, object_type, properties)
     if definition is None:
         return
     short, requires = definition
-    context.ensure_contact(contact)
-    identity = f"{context.portal.settings['portal_id']}|{context.event.source}|{context.event.message_id}|{context.mapping}|event"
+    if record is not None and object_type == "contacts":
+        context.ensure_contact(record)
+    event = context.event
+    identity = f"{portal.settings['portal_id']}|{event.source}|{event.message_id}|{context.mapping}|event"
+    if context.as_new:
+        identity += f"|{context.as_new}"
     context.plan.operations.append(
         Send(
             "event",
-            (contact, *requires),
+            (*((record,) if record is not None else ()), *requires),
             {
                 "definition": short,
-                "contact": contact,
+                "record": record,
+                "utk": utk,
                 "occurredAt": str(fields.get("occurred_at") or context.event.timestamp),
                 "properties": properties,
                 "uuid": str(uuid.uuid5(_NAMESPACE, identity)),
@@ -62,12 +69,40 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
     )
 
 
-def _properties(context: Context, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _record(
+    context: Context, fields: Mapping[str, Any], object_type: str
+) -> tuple[Key | None, str | None] | None:
+    """Whose event it is: a record, or a visitor's token when nothing better is known. None: decided, or waiting."""
+    object_id = str(fields.get("object_id") or "").strip()
+    if object_id and not object_id.isdigit():
+        detail = f"the object id {object_id[:60]!r} is not a number"
+        context.end("event", State.DEAD_LETTERED, Reason.MAPPING_FAILED, detail)
+        return None
+    if object_id:
+        return Key(object_of(object_type), "id", object_id), None
+    if object_type != "contacts":
+        detail = f"an event of {object_type} needs the record's object_id"
+        context.end("event", State.DEAD_LETTERED, Reason.MAPPING_FAILED, detail)
+        return None
+    said = fields.get("email")
+    if said not in (None, "") and email_of(said) is None:
+        context.notes.append("email_not_valid")
+    contact = context.contact_key(said)
+    utk = str(fields.get("utk") or "").strip() or None
+    if contact is None and utk is None:
+        context.wait("event")
+        return None
+    return contact, utk
+
+
+def _properties(context: Context, fields: Mapping[str, Any], wanted: str) -> dict[str, Any]:
     """Properties by HubSpot's names: nulls out, amounts as numbers, at most 50."""
     given: dict[str, Any] = {}
     for part in (fields.get("properties"), fields.get("more_properties")):
         if isinstance(part, dict):
             given |= part
+    if isinstance(fields.get("text_properties"), dict):
+        given |= {k: text(v) for k, v in fields["text_properties"].items() if v is not None}
     if "$revenue" not in given and "$price" in given:
         try:
             given["$revenue"] = float(number(given["$price"])) * float(number(given.get("$quantity", 1)))
@@ -89,7 +124,7 @@ def _properties(context: Context, fields: Mapping[str, Any]) -> dict[str, Any]:
             if name != key:
                 continue
         found[name] = value
-    known = context.portal.schema.definition(str(fields.get("name") or ""))
+    known = context.portal.schema.definition(wanted)
     if len(found) > _MAX_PROPERTIES:
         have = known.properties if known else {}
         ranked = sorted(found, key=lambda n: n not in have)[:_MAX_PROPERTIES]
@@ -99,19 +134,31 @@ def _properties(context: Context, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _definition(
-    context: Context, wanted: str, properties: dict[str, Any]
+    context: Context,
+    fields: Mapping[str, Any],
+    wanted: str,
+    object_type: str,
+    properties: dict[str, Any],
 ) -> tuple[str, tuple[Key, ...]] | None:
     """The definition's short name and what must be made first; None when the effect is decided."""
     portal = context.portal
-    schema = portal.schema
-    if not schema.definitions_known:
+    if not portal.schema.definitions_known:
         context.end("event", State.FILTERED, Reason.CUSTOM_EVENTS_UNAVAILABLE)
         return None
+    mode = str(fields.get("mode") or "upsert")
     short, found = _named(portal, wanted)
     requires: list[Key] = []
     definition = Key("definition", "name", short)
+    if found is not None and portal.canonical(found.primary_object) != object_type:
+        detail = f"events of {short} belong to {found.primary_object}, not to {object_type}"
+        context.end("event", State.DEAD_LETTERED, Reason.MAPPING_FAILED, detail)
+        return None
     if found is None:
-        if wanted.startswith(_AUTOCAPTURE) or not portal.settings["create_definitions"]:
+        if mode not in {"upsert", "add"}:
+            context.end("event", State.FILTERED, Reason.SYNC_MODE, f"no event definition {short}")
+            return None
+        automatic = wanted.startswith(_AUTOCAPTURE) or wanted in _SESSIONS
+        if automatic or not portal.settings["create_definitions"]:
             context.end(
                 "event", State.FILTERED, Reason.NO_MATCHING_MAPPING, "no definition, and none is made for it"
             )
@@ -119,27 +166,51 @@ def _definition(
         if short not in portal.wanted_definitions and portal.made_definitions >= MAX_DEFINITIONS:
             context.end("event", State.FILTERED, Reason.DEFINITION_LIMIT)
             return None
-        portal.wanted_definitions.setdefault(short, {"label": wanted[:100]})
+        label = str(fields.get("label") or wanted)[:100]
+        portal.wanted_definitions.setdefault(short, {"label": label, "object": _primary(object_type)})
         context.plan.operations.append(Write("definition", definition, {}, lane=context.lane))
         requires.append(definition)
+    may_extend = found is None or mode in {"upsert", "update"}
+    requires += _extend(context, short, wanted, found, properties, may_extend=may_extend)
+    return short, tuple(requires)
+
+
+def _extend(
+    context: Context,
+    short: str,
+    wanted: str,
+    found: Definition | None,
+    properties: dict[str, Any],
+    *,
+    may_extend: bool,
+) -> list[Key]:
+    """The properties that the definition lacks: the keys of their making. What cannot be made is left out later."""
     have = found.properties if found is not None else {}
-    room = _MAX_PROPERTIES - len([n for n in have if not n.startswith("hs_")])
+    room = _MAX_PROPERTIES - len([n for n in have if not n.startswith("hs_")]) if may_extend else 0
+    requires: list[Key] = []
     for name, value in properties.items():
         if name in have or name.startswith("hs_"):
             continue
         if room <= 0:
-            context.notes.append(f"no_room_for_property:{name}")
+            if may_extend:
+                context.notes.append(f"no_room_for_property:{name}")
             continue
         room -= 1
         key = Key("event_property", short, name)
         amount = isinstance(value, int | float) and not isinstance(value, bool)
         kind = "number" if amount or name in _NUMBERS else "string"
-        wish = portal.wanted_definitions.setdefault(short, {"label": wanted[:100]})
+        wish = context.portal.wanted_definitions.setdefault(short, {"label": wanted[:100]})
         wish.setdefault("properties", {}).setdefault(name, kind)
-        behind = (definition,) if found is None else ()
+        behind = (Key("definition", "name", short),) if found is None else ()
         context.plan.operations.append(Write("event_property", key, {}, requires=behind, lane=context.lane))
         requires.append(key)
-    return short, tuple(requires)
+    return requires
+
+
+def _primary(object_type: str) -> str:
+    """How a definition names the object that its events belong to."""
+    known = STANDARD.get(object_type)
+    return known[0].upper() if known is not None else object_type
 
 
 def _named(portal: Portal, wanted: str) -> tuple[str, Definition | None]:
@@ -199,6 +270,33 @@ ACTION: Final = Action(
         Field("occurred_at", "Time", "datetime", "When it happened.", {"@path": "$.timestamp"}),
         Field("properties", "Properties", "object", "Event properties.", {"@path": "$.properties"}),
         Field("more_properties", "More properties", "object", "Further properties, over the others."),
+        Field("text_properties", "Text properties", "object", "Further properties, always sent as text."),
+        Field(
+            "label", "Label", "string", "The label of a definition that is made; default: the event's name."
+        ),
+        Field(
+            "mode",
+            "Sync mode",
+            "string",
+            "What may be made: upsert, definitions and properties; add, definitions; update, properties; none.",
+            "upsert",
+            choices=("upsert", "add", "update", "none"),
+        ),
+        Field(
+            "object_type",
+            "Object type",
+            "string",
+            "The type that the event belongs to, as text in the mapping; others than contacts need an object id.",
+            "contacts",
+        ),
+        Field("object_id", "Object ID", "string", "The record's id in HubSpot, instead of the email."),
+        Field(
+            "utk",
+            "User token",
+            "string",
+            "The visitor's hubspotutk, when neither is known.",
+            {"@path": "$.context.hubspotutk"},
+        ),
     ),
     plan,
 )

@@ -1,4 +1,4 @@
-"""Create or update a company from a group call, by the domain of its website (SEMANTICS 23)."""
+"""Create or update a company from a group call: by the domain of its website, or by its group id (SEMANTICS 23)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ from typing import Any, Final
 from millstream.delivery.operation import Key, Stamped, Write
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.hubspot import names
-from millstream.destinations.hubspot.context import Context
+from millstream.destinations.hubspot.actions.fields import NULL_CLEARS
+from millstream.destinations.hubspot.context import Context, property_map
 from millstream.destinations.hubspot.portal import DOMAIN_PROPERTY
 from millstream.destinations.kit import Action, Field
 
+GROUP_ID_PROPERTY: Final = "segment_group_id"
+_LABELS: Final = {DOMAIN_PROPERTY: "Millstream domain", GROUP_ID_PROPERTY: "Segment Group ID"}
 
-def company_key(context: Context, website: Any) -> Key | None:
-    """The company that a group call means: by its website, or by the one its account had before."""
-    domain = names.domain_of(website)
+
+def company_key(context: Context, fields: Mapping[str, Any]) -> Key | None:
+    """The company that a group call means: by its group id, its website, or the one its account had before."""
+    group_id = str(fields.get("group_id") or "").strip()
+    if group_id:
+        return Key("company", GROUP_ID_PROPERTY, group_id)
+    domain = names.domain_of(fields.get("website"))
     if domain is None and context.account is not None:
         known = context.account.traits.get("website")
         domain = names.domain_of(known.value) if known is not None else None
@@ -24,31 +31,44 @@ def company_key(context: Context, website: Any) -> Key | None:
 
 def plan(context: Context, fields: Mapping[str, Any]) -> None:
     """One write of the company."""
-    key = company_key(context, fields.get("website"))
+    key = company_key(context, fields)
     if key is None:
         context.end("company", State.FILTERED, Reason.GROUP_WITHOUT_WEBSITE)
         return
-    given = fields.get("properties")
-    traits: dict[str, Any] = dict(given) if isinstance(given, dict) else {}
+    traits = property_map(fields)
+    if GROUP_ID_PROPERTY in traits:
+        detail = f"{GROUP_ID_PROPERTY} is what the company is found by: map it to group_id"
+        context.end("company", State.DEAD_LETTERED, Reason.MAPPING_FAILED, detail)
+        return
     unknown = context.records.get(key) is None
     if unknown and context.account is not None:
-        traits = {k: t.value for k, t in context.account.traits.items()} | traits
-    made = context.properties("companies", traits, context.account, key)
+        known = {k: t.value for k, t in context.account.traits.items()}
+        traits = property_map(context.fields_with(known)) | traits
+    own = {key.by} | ({"domain"} if key.by == DOMAIN_PROPERTY else set())
+    made = context.properties(
+        "companies", traits, context.account, key, special=names.COMPANY_FIELDS, own=frozenset(own)
+    )
     if made is None:
         context.end("company", State.DEAD_LETTERED, Reason.UNKNOWN_PROPERTY, ", ".join(context.notes))
         return
     values, requires = made
-    values[DOMAIN_PROPERTY] = Stamped(key.value, context.resolved.time_ms, context.resolved.offset)
+    values[key.by] = Stamped(key.value, context.resolved.time_ms, context.resolved.offset)
+    extra: dict[str, Any] = {"create": fields.get("create", True)}
+    if key.by == DOMAIN_PROPERTY:
+        extra["defaults"] = {"domain": key.value, "name": key.value}
+    elif isinstance(fields.get("search"), dict):
+        extra["search"] = fields["search"]
     context.plan.operations.append(
         Write(
             "company",
             key,
             values,
             context.job("company"),
-            (*context.require_domain_property(), *requires),
+            (*context.require_unique_property(key.by, _LABELS[key.by]), *requires),
             context.account.id if context.account else None,
             partial=not unknown,
             notes=tuple(context.notes),
+            extra=extra,
             lane=context.lane,
         )
     )
@@ -57,11 +77,25 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
 ACTION: Final = Action(
     "upsert_company",
     "Upsert company",
-    "Creates or updates a company by the domain of its website.",
+    "Creates or updates a company by the domain of its website, or by a group id when one is mapped.",
     'type = "group"',
     (
         Field("website", "Website", "string", "Its host names the company.", {"@path": "$.traits.website"}),
+        Field(
+            "group_id",
+            "Group ID",
+            "string",
+            "Names the company instead of the website; kept in the unique property segment_group_id.",
+        ),
+        Field(
+            "search",
+            "Search fields",
+            "object",
+            "With a group id: properties by which a company that is there already is adopted, any of them.",
+        ),
+        Field("create", "Create", "boolean", "Whether a company that is not found is made (default: yes)."),
         Field("properties", "Properties", "object", "Property names and values.", {"@path": "$.traits"}),
+        NULL_CLEARS,
     ),
     plan,
 )

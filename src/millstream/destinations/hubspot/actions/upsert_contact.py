@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from millstream.delivery.operation import Stamped, Write
+from millstream.delivery.operation import Key, Stamped, Write
 from millstream.delivery.outcome import Reason, State
-from millstream.destinations.hubspot.context import Context
+from millstream.destinations.hubspot import names
+from millstream.destinations.hubspot.actions.fields import NULL_CLEARS
+from millstream.destinations.hubspot.context import Context, property_map
 from millstream.destinations.kit import Action, Field
 from millstream.profiles.identifiers import email_of
 
@@ -20,7 +22,7 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
             "contact", State.DEAD_LETTERED, Reason.INVALID_EMAIL, f"not an address: {str(said)[:100]!r}"
         )
         return
-    key = context.contact_key(said)
+    key = _key(context, fields)
     if key is None:
         # The traits are in the profile: the first write with an address brings them.
         context.end("contact", State.FILTERED, Reason.NO_IDENTITY)
@@ -29,33 +31,27 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
     if person is not None and email_of(said) not in {None, person.email}:
         person = None  # the event addresses somebody else than its own person
     address = (person.email if person is not None else None) or email_of(said)
-    traits: dict[str, Any] = (
-        dict(fields.get("properties") or {}) if isinstance(fields.get("properties"), dict) else {}
-    )
-    for name in context.resolved.resolution.superseded:
-        traits.pop(name, None)
-    traits |= context.resolved.resolution.results
-    if context.as_of_now and context.person is not None:
-        stamp = (context.resolved.time_ms, context.resolved.offset)
-        known = context.person.traits
-        traits = {k: v for k, v in traits.items() if k not in known or known[k][1:] <= stamp}
+    own = frozenset({"email", key.by})
+    traits = property_map(fields)
     unknown = context.records.get(key) is None
     if unknown and person is not None:
-        traits = {k: t.value for k, t in person.traits.items()} | traits
-    made = context.properties("contacts", traits, person, key)
+        traits = property_map(context.fields_with({k: t.value for k, t in person.traits.items()})) | traits
+    made = context.properties("contacts", traits, person, key, special=names.CONTACT_FIELDS, own=own)
     if made is None:
         unknown_names = ", ".join(n for n in context.notes if n.startswith("unknown_property:"))
         context.end("contact", State.DEAD_LETTERED, Reason.UNKNOWN_PROPERTY, unknown_names)
         return
     values, requires = made
-    values["email"] = Stamped(address, context.resolved.time_ms, context.resolved.offset)
+    for name, value in (("email", address), (key.by, key.value)):
+        if value is not None and name != "id":
+            values[name] = Stamped(value, context.resolved.time_ms, context.resolved.offset)
     context.plan.operations.append(
         Write(
             "contact",
             key,
             values,
             context.job("contact"),
-            requires,
+            (*requires, *context.attributed(key)),
             person.id if person else None,
             partial=not unknown,
             notes=tuple(context.notes),
@@ -64,10 +60,22 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
     )
 
 
+def _key(context: Context, fields: Mapping[str, Any]) -> Key | None:
+    """The contact: by its id, by the property that the mapping looks it up by, else by address."""
+    object_id = str(fields.get("object_id") or "").strip()
+    if object_id.isdigit():
+        return Key("contact", "id", object_id)
+    lookup = str(fields.get("lookup_field") or "email").strip().lower()
+    value = str(fields.get("lookup_value") or "").strip()
+    if lookup != "email" and value and lookup in context.portal.schema.properties.get("contacts", {}):
+        return Key("contact", lookup, value)
+    return context.contact_key(fields.get("email"))
+
+
 ACTION: Final = Action(
     "upsert_contact",
     "Upsert contact",
-    "Creates or updates a contact by email address.",
+    "Creates or updates a contact by email address, contact id or a property of your choice.",
     'type = "identify"',
     (
         Field(
@@ -84,6 +92,15 @@ ACTION: Final = Action(
             },
         ),
         Field("properties", "Properties", "object", "Property names and values.", {"@path": "$.traits"}),
+        Field("object_id", "Contact ID", "string", "The contact's id in HubSpot, instead of the address."),
+        Field(
+            "lookup_field",
+            "Lookup property",
+            "string",
+            "What the contact is found by instead of its address: a unique property is one call, any other a search.",
+        ),
+        Field("lookup_value", "Lookup value", "string", "Its value; without one the address counts."),
+        NULL_CLEARS,
     ),
     plan,
 )

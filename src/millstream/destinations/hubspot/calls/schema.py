@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from millstream.delivery.outcome import Reason
 from millstream.delivery.plan import Records
 from millstream.delivery.sink import Confirmed, Later, Rejected, Result, WriteRow
+from millstream.destinations.hubspot.calls.rows import Send
 from millstream.destinations.hubspot.failures import row_result
 from millstream.destinations.hubspot.portal import GROUP, Portal
 from millstream.hubspot_api.errors import Failure, HubSpotError, classify
-from millstream.hubspot_api.requests import Request
-from millstream.hubspot_api.schema import Definition, read_definition, read_property
+from millstream.hubspot_api.schema import read_definition, read_property
 
-Send = Callable[[Request], Awaitable[Any]]
+# HubSpot takes values of a new property 250 to 700 ms after it was made; whoever needs it waits here, once, instead of
+# spending calls on refusals.
+_TAKES_VALUES_AFTER_S: Final = 0.7
 _FIELD_TYPES: Final = {
     "string": "text",
     "number": "number",
@@ -38,6 +42,8 @@ async def create_properties(
         inputs = [_property(portal, object_type, rows[i].key.value) for i in indexes]
         answer = await send(portal.operations.create_properties(object_type, inputs))
         made = {str(p["name"]): p for p in answer.get("results") or []}
+        if made:
+            await asyncio.sleep(_TAKES_VALUES_AFTER_S)
         for i in indexes:
             name = rows[i].key.value
             if name in made:
@@ -91,6 +97,8 @@ def _property(portal: Portal, object_type: str, name: str) -> dict[str, Any]:
             {"label": "Yes", "value": "true", "displayOrder": 0, "hidden": False},
             {"label": "No", "value": "false", "displayOrder": 1, "hidden": False},
         ]
+    if wanted.get("sensitive"):
+        made["dataSensitivity"] = "sensitive"
     if wanted.get("unique"):
         made |= {"hasUniqueValue": True, "hidden": True}
     return made
@@ -111,7 +119,7 @@ async def create_definitions(
         body = {
             "name": short,
             "label": wanted["label"],
-            "primaryObject": "CONTACT",
+            "primaryObject": wanted.get("object", "CONTACT"),
             "includeDefaultProperties": False,
             "propertyDefinitions": [
                 {"name": n, "label": n, "type": t, "options": []} for n, t in own.items()
@@ -134,8 +142,11 @@ async def create_definitions(
             continue
         found = read_definition(made)
         portal.cache.add_definition(
-            Definition(
-                short, found.full_name, found.label or str(wanted["label"]), {**own, **found.properties}
+            replace(
+                found,
+                name=short,
+                label=found.label or str(wanted["label"]),
+                properties={**own, **found.properties},
             )
         )
         portal.made_definitions += 1
@@ -170,10 +181,6 @@ async def extend_definitions(
                     raise
                 results.append(row_result(error.refusal))
                 continue
-        portal.cache.add_definition(
-            Definition(
-                definition.name, definition.full_name, definition.label, {**definition.properties, name: kind}
-            )
-        )
+        portal.cache.add_definition(replace(definition, properties={**definition.properties, name: kind}))
         results.append(Confirmed())
     return results

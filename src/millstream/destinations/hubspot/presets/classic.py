@@ -1,30 +1,23 @@
-"""Presets: plain mappings that a user can open and edit."""
+"""Segment HubSpot (Classic) in cloud mode, and what RudderStack's preset shares with it."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from millstream.destinations.hubspot.actions.fields import first_of
 from millstream.destinations.kit import Preset
 from millstream.workspace.model import Mapping
 
-
-def _first(*paths: str) -> Any:
-    """The first of these paths that is there."""
-    *rest, last = paths
-    found: Any = {"@path": last}
-    for path in reversed(rest):
-        found = {"@if": {"exists": {"@path": path}, "then": {"@path": path}, "else": found}}
-    return found
+_IDENTIFY_EMAIL: Final = first_of("$.traits.email", "$.context.traits.email", "$.profile.email")
 
 
-_IDENTIFY_EMAIL: Final = _first("$.traits.email", "$.context.traits.email", "$.profile.email")
-_COMMON: Final = (
-    Mapping(
-        "identify to contact",
-        "upsert_contact",
-        'type = "identify"',
-        {"email": _IDENTIFY_EMAIL, "properties": {"@path": "$.traits"}},
-    ),
+def identify_to_contact(**more: Any) -> Mapping:
+    """All traits to the contact of the event's address."""
+    fields = {"email": _IDENTIFY_EMAIL, "properties": {"@path": "$.traits"}, **more}
+    return Mapping("identify to contact", "upsert_contact", 'type = "identify"', fields)
+
+
+COMMON: Final = (
     Mapping(
         "identify to associations",
         "associate",
@@ -46,20 +39,25 @@ _COMMON: Final = (
 )
 
 
-def _events(*email: str) -> tuple[Mapping, ...]:
+def events(*email: str) -> tuple[Mapping, ...]:
+    """Events with the address that these paths give, the first that is there."""
     return (
         Mapping(
             "track to event",
             "custom_event",
             'type = "track"',
-            {"name": {"@path": "$.event"}, "email": _first(*email), "properties": {"@path": "$.properties"}},
+            {
+                "name": {"@path": "$.event"},
+                "email": first_of(*email),
+                "properties": {"@path": "$.properties"},
+            },
         ),
         Mapping(
             "track traits to contact",
             "upsert_contact",
             'type = "track" and context.traits != null',
             {
-                "email": _first("$.context.traits.email", "$.profile.email"),
+                "email": first_of("$.context.traits.email", "$.profile.email"),
                 "properties": {"@path": "$.context.traits"},
             },
         ),
@@ -69,7 +67,7 @@ def _events(*email: str) -> tuple[Mapping, ...]:
             'type = "screen"',
             {
                 "name": "screen_viewed",
-                "email": _first(*email),
+                "email": first_of(*email),
                 "properties": {"@path": "$.properties"},
                 "more_properties": {
                     "screen_name": {"@path": "$.name"},
@@ -80,17 +78,13 @@ def _events(*email: str) -> tuple[Mapping, ...]:
     )
 
 
-PRESETS: Final = {
-    "classic": Preset(
-        "classic",
-        "Segment HubSpot (Classic), cloud mode",
-        "identify → contact; track and screen → custom event; group → company and association.",
-        (*_COMMON, *_events("$.properties.email", "$.context.traits.email", "$.profile.email")),
+PRESET: Final = Preset(
+    "classic",
+    "Segment HubSpot (Classic), cloud mode",
+    "identify → contact; track and screen → custom event; group → company and association.",
+    (
+        identify_to_contact(),
+        *COMMON,
+        *events("$.properties.email", "$.context.traits.email", "$.profile.email"),
     ),
-    "rudderstack": Preset(
-        "rudderstack",
-        "RudderStack HubSpot, cloud mode",
-        "As classic; the email of a track call is the context's before the properties'.",
-        (*_COMMON, *_events("$.context.traits.email", "$.properties.email", "$.profile.email")),
-    ),
-}
+)

@@ -1,0 +1,45 @@
+"""Delete a contact for good, as the law asks: HubSpot removes it and blocks its address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from millstream.delivery.operation import Key, Stamped, Write
+from millstream.delivery.outcome import Reason, State
+from millstream.destinations.hubspot.actions.fields import EMAIL
+from millstream.destinations.hubspot.context import Context
+from millstream.destinations.kit import Action, Field
+
+
+def plan(context: Context, fields: Mapping[str, Any]) -> None:
+    """One deletion, behind the contact's earlier writes and before its later ones."""
+    object_id = str(fields.get("object_id") or "").strip()
+    key = Key("contact", "id", object_id) if object_id else context.contact_key(fields.get("email"))
+    if key is None or (object_id and not object_id.isdigit()):
+        context.end("gdpr_delete", State.DEAD_LETTERED, Reason.MAPPING_FAILED, "no address and no contact id")
+        return
+    context.plan.operations.append(
+        Write(
+            "gdpr_delete",
+            key,
+            {"deleted": Stamped(True, context.resolved.time_ms, context.resolved.offset)},
+            context.job("gdpr_delete"),
+            profile=context.person.id if context.person else None,
+            notes=tuple(context.notes),
+            lane=context.lane,
+        )
+    )
+
+
+ACTION: Final = Action(
+    "gdpr_delete",
+    "GDPR delete",
+    "Deletes the contact for good; HubSpot never takes its address again. Nothing undoes it.",
+    'type = "track" and event = "User Deletion Requested"',
+    (
+        EMAIL,
+        Field("object_id", "Contact ID", "string", "The contact's id in HubSpot, instead of the address."),
+    ),
+    plan,
+)

@@ -1,0 +1,109 @@
+"""Who may pass to a destination, rule by rule; a filter that does not work lets nothing through."""
+
+from __future__ import annotations
+
+import pytest
+
+from millstream.delivery.outcome import Reason, State
+from millstream.destinations.admission import Admission, FilterFailed, sampled
+from millstream.spec.events import Event
+from millstream.workspace.model import Destination, Filter
+
+
+def event(**more):
+    """A track event."""
+    given = {"type": "track", "message_id": "m", "timestamp": "2026-01-01T00:00:00Z", "received_at": ""}
+    return Event(**{**given, "source": "web", "event": "Bought", **more})
+
+
+def admission(*filters, **more):
+    """The rules of a destination."""
+    return Admission(Destination("crm", "hubspot", filters=filters, **more), frozenset({"hubspot"}))
+
+
+CONSENT = {"consent": {"categoryPreferences": {"ads": True, "analytics": False}}}
+
+
+@pytest.mark.parametrize(
+    ("context", "categories", "passes"),
+    [
+        ({}, ("ads",), True),
+        ({"consent": {}}, ("ads",), True),
+        ({"consent": {"categoryPreferences": {}}}, ("ads",), False),
+        ({"consent": {"categoryPreferences": {}}}, (), True),
+        (CONSENT, ("ads",), True),
+        (CONSENT, ("ads", "analytics"), False),
+        (CONSENT, (), True),
+    ],
+    ids=["absent", "empty", "no preferences", "unmapped", "granted", "all must be", "unmapped with some"],
+)
+def test_consent_as_segment_reads_it(context, categories, passes):
+    """Only if all mapped categories are true; an event that says nothing passes."""
+    given = event(context=context)
+    stopped = admission(consent_categories=categories).judge(given, given.view())
+    assert (stopped is None) is passes
+    assert stopped is None or stopped.reason is Reason.FILTERED_BY_CONSENT
+
+
+def test_the_consent_update_itself_always_passes():
+    """Destinations learn of the consent by it."""
+    given = event(event="Segment Consent Preference Updated", context=CONSENT)
+    assert admission(consent_categories=("analytics",)).judge(given, given.view()) is None
+
+
+def test_consent_is_judged_before_integrations_and_those_before_filters():
+    """One reason, the first in this order."""
+    everything = Filter("all of it", "all")
+    given = event(context=CONSENT, integrations={"HubSpot": False})
+    rules = admission(everything, consent_categories=("analytics",))
+    assert rules.judge(given, given.view()).reason is Reason.FILTERED_BY_CONSENT
+    assert admission(everything).judge(given, given.view()).reason is Reason.FILTERED_BY_INTEGRATIONS
+    given = event()
+    assert admission(everything).judge(given, given.view()).reason is Reason.FILTERED_BY_RULES
+
+
+def test_a_sample_decides_by_the_events_id():
+    """The same event, the same decision; about the share that was asked for; the ends are exact."""
+    ids = [f"m{i}" for i in range(2000)]
+    kept = [i for i in ids if sampled(i, "f", 25)]
+    assert kept == [i for i in ids if sampled(i, "f", 25)]
+    assert 400 < len(kept) < 600
+    assert not any(sampled(i, "f", 0) for i in ids)
+    assert all(sampled(i, "f", 100) for i in ids)
+
+
+def test_properties_are_taken_away_wherever_they_are():
+    """Paths go through lists; what is not there is no error; the event that came is left as it was."""
+    view = {
+        "userId": "u",
+        "properties": {"items": [{"price": 1, "sku": "a"}, {"price": 2}, 7], "total": 3},
+        "traits": {"ssn": "1"},
+    }
+    fields = {"": ("userId",), "properties": ("items.price", "nope.deep"), "traits": ("ssn",)}
+    rules = admission(Filter("f", "all", "drop_properties", fields=fields))
+    assert rules.edit(view) == {
+        "properties": {"items": [{"sku": "a"}, {}, 7], "total": 3},
+        "traits": {},
+    }
+    assert view["userId"] == "u"
+    only = admission(Filter("f", "all", "allow_properties", fields={"properties": ("items.sku",)}))
+    assert only.edit(view)["properties"] == {"items": [{"sku": "a"}, {}, 7]}
+    assert only.edit(view)["traits"] == {"ssn": "1"}
+
+
+class Broken:
+    """A trigger with a fault of its own."""
+
+    def matches(self, _view):
+        """Never says."""
+        raise ZeroDivisionError("oh")
+
+
+def test_a_filter_that_does_not_work_lets_nothing_through(monkeypatch):
+    """Dropping ones dead-letter the event with their name; trimming ones raise before anybody saw the event."""
+    monkeypatch.setattr("millstream.destinations.admission.parse_trigger", lambda *_: Broken())
+    stopped = admission(Filter("mine", "x")).judge(event(), {})
+    assert (stopped.state, stopped.reason) == (State.DEAD_LETTERED, Reason.FILTER_FAILED)
+    assert "mine: ZeroDivisionError" in stopped.detail
+    with pytest.raises(FilterFailed, match="trim: ZeroDivisionError"):
+        admission(Filter("trim", "x", "drop_properties", fields={"": ("a",)})).edit({})
