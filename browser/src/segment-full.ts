@@ -1,0 +1,4 @@
+/** The plugin of Analytics.js with the whole language. */
+
+import "./language";
+import "./segment";

@@ -1,0 +1,1 @@
+"""What browser and mobile SDKs fetch: settings documents, SDK files, the plugin for HubSpot's tracking code."""
