@@ -6,7 +6,22 @@ import argparse
 import sys
 
 from millstream import __version__
-from millstream.cli import check, deadletter, demo, evaluate, init, sandbox, serve, tail, upkeep
+from millstream.cli import (
+    check,
+    deadletter,
+    demo,
+    dryrun,
+    evaluate,
+    importing,
+    init,
+    replay,
+    sandbox,
+    serve,
+    snippet,
+    tail,
+    testing,
+    upkeep,
+)
 from millstream.runtime.settings import SettingsError
 
 _EPILOG = """\
@@ -30,7 +45,10 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"millstream {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for module in (demo, init, check, serve, sandbox, tail, deadletter, upkeep, evaluate):
+    for module in (
+        demo, init, check, serve, snippet, sandbox, tail, deadletter, upkeep, evaluate, dryrun, testing, replay,
+        importing,
+    ):  # fmt: skip
         module.register(commands)
     return top
 

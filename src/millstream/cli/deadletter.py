@@ -30,8 +30,8 @@ def register(commands: Any) -> None:
         action.add_argument("ids", nargs="*" if name != "show" else 1, type=int, help="their numbers")
         action.add_argument("--destination", help="default: the only one there is")
         action.add_argument("--reason", help="all with this reason")
-        action.add_argument("--since", metavar="TIME", type=_time, help="ISO 8601")
-        action.add_argument("--until", metavar="TIME", type=_time, help="ISO 8601")
+        action.add_argument("--since", metavar="TIME", type=moment, help="ISO 8601")
+        action.add_argument("--until", metavar="TIME", type=moment, help="ISO 8601")
         if name in {"redeliver", "drop"}:
             action.add_argument("--all", action="store_true", help="all of them")
         add_output(action)
@@ -82,7 +82,7 @@ def _show(inspection: Inspection, args: argparse.Namespace, out: Output) -> int:
     return 0
 
 
-def _time(text: str) -> int:
+def moment(text: str) -> int:
     """ISO 8601 (no zone: UTC) as epoch milliseconds."""
     try:
         when = datetime.fromisoformat(text)

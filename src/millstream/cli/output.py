@@ -44,6 +44,10 @@ class Output:
         """Prose for a person; goes to standard error where the answer is JSON."""
         (self.errors if self.as_json else self.console).print(text)
 
+    def verbatim(self, text: str) -> None:
+        """Text to copy: as it is, without wrapping or colour."""
+        self.console.print(f"{text}\n", markup=False, soft_wrap=True)
+
     def fail(self, text: str) -> int:
         """Say what went wrong; the exit code to return."""
         self.errors.print(f"[red]millstream:[/red] {text}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from millstream.delivery.letters import Letters
-from millstream.delivery.operation import Job, Lane
+from millstream.delivery.operation import Job, Key, Lane
 from millstream.delivery.outcome import Reason, State
 from millstream.delivery.parking import Parking
 from millstream.delivery.settlement import Hooks, Settlement
@@ -30,12 +30,13 @@ class Calls:
         parking: Parking,
         replan: Callable[[list[Job]], None],
         delivered: Callable[[list[Job]], None],
+        reached: Callable[[str], Awaitable[None]],
         jitter: Callable[[], float],
     ) -> None:
         self._works = works
         self._sink = sink
         self._parking = parking
-        hooks = Hooks(self._rest, letters.refused, parking.park, replan, delivered, jitter)
+        hooks = Hooks(self._rest, letters.refused, parking.park, replan, delivered, reached, jitter)
         self._settlement = Settlement(
             works.slots, works.ledger, works.records, hooks, works.settings.resend_after_ms
         )
@@ -106,7 +107,7 @@ class Calls:
                 request = self._sink.describe(kind, rows, self._works.records)
                 offset = min((j.offset for e in entries for j in jobs_of(e)), default=0)
                 self._works.commit.shadow_requests.append((offset, request))
-                results: list[Result] = [Confirmed(notes=("shadow",)) for _ in rows]
+                results: list[Result] = [Confirmed(notes=("shadow",), learned=False) for _ in rows]
             else:
                 results = await self._sink.call(kind, rows, self._works.records)
         except CallFailed as error:
@@ -122,6 +123,11 @@ class Calls:
             return
         self._works.circuit.answered()
         now_ms = self._works.now_ms()
+        self._works.records.prefetch(
+            Key(row.key.object, "id", result.id)
+            for row, result in zip(rows, results, strict=True)
+            if isinstance(row, WriteRow) and isinstance(result, Confirmed) and result.id is not None
+        )
         for entry, result in zip(entries, results, strict=True):
             await self._settlement.settle(entry, result, now_ms, self._alone)
 

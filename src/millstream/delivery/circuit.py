@@ -9,6 +9,9 @@ from millstream.delivery.sink import CallFailed, Cause
 
 _LONGEST_S = 30.0
 _PAUSE_S = 3600.0
+# So many families refused, and none answered in between, are taken for all of them.
+_EVERY_FAMILY = 3
+_ALL_REFUSED = "every family of calls is refused (403)"
 _OFF_S = 3600.0
 
 
@@ -21,6 +24,7 @@ class Circuit:
     until: float = 0.0
     failures: int = 0
     off: dict[Reason, float] = field(default_factory=dict)
+    refused: set[Reason] = field(default_factory=set)
 
     def failed(self, error: CallFailed, now: float) -> None:
         """A call failed for no row's fault."""
@@ -38,7 +42,8 @@ class Circuit:
     def answered(self) -> None:
         """A call was answered: whatever was wrong is over."""
         self.failures = 0
-        if self.state == "circuit_open":
+        self.refused.clear()
+        if self.state == "circuit_open" or self.detail == _ALL_REFUSED:
             self.resume()
 
     def resume(self) -> None:
@@ -56,8 +61,12 @@ class Circuit:
         return max(self.until - now, 0.001) if self.state != "running" else 0.0
 
     def switch_off(self, capability: Reason, now: float) -> None:
-        """The destination refuses this family of calls."""
+        """The destination refuses this family of calls; one that refuses every family is paused (SEMANTICS 33)."""
         self.off[capability] = now + _OFF_S
+        self.refused.add(capability)
+        if len(self.refused) >= _EVERY_FAMILY:
+            self.refused.clear()
+            self._stop("paused", _ALL_REFUSED, now + _PAUSE_S)
 
     def is_off(self, capability: Reason, now: float) -> bool:
         """Whether the capability is switched off at the moment."""

@@ -19,6 +19,7 @@ from millstream.delivery.letters import Letters, as_resolved
 from millstream.delivery.operation import Job
 from millstream.delivery.outcome import Reason, State
 from millstream.delivery.plan import Planner
+from millstream.delivery.replay import Replay, Replays
 from millstream.delivery.sink import Sink
 from millstream.delivery.store import DeliveryStore
 from millstream.delivery.works import DeliverySettings, Works
@@ -70,9 +71,18 @@ class Delivery:
         self._works = works = Works(destination, store, sink, settings, now_ms)
         self._letters = Letters(works, reader, sink)
         self._intake = Intake(works, reader, profiles, planner, self._letters)
+        intake = self._intake
         self._calls = Calls(
-            works, sink, self._letters, self._intake.parking, self._intake.replan, self._delivered, jitter
+            works,
+            sink,
+            self._letters,
+            intake.parking,
+            intake.replan,
+            self._delivered,
+            intake.waiting.reached,
+            jitter,
         )
+        self.replays = Replays(works, reader, intake)
         self._upkeep_at = 0.0
 
     async def run(self) -> None:
@@ -82,7 +92,7 @@ class Delivery:
         try:
             while not works.stopping:
                 works.wake.clear()
-                read = await self._intake.read()
+                read = await self._intake.read() or self.replays.step()
                 wait = 0.02 if works.holding(self._reader.end()) else await self._calls.dispatch()
                 await works.commit_if_due()
                 self._upkeep()
@@ -119,6 +129,11 @@ class Delivery:
         self._works.circuit.resume()
         self._works.circuit.off.clear()
         self._works.wake.set()
+
+    async def replay(self, order: Replay) -> bool:
+        """Begin a replay; False when another is under way. Raises `CallFailed` when the schema cannot be read."""
+        await self._planner.prepare()
+        return self.replays.begin(order)
 
     async def redeliver(self, ids: Sequence[int], timeout_s: float = 60.0) -> int:
         """Plan dead letters anew, with values that are older than the profile's left out; wait for their outcomes.

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from millstream.delivery.letters import Letters
 from millstream.delivery.operation import Job, Write
 from millstream.delivery.outcome import Reason, State
 from millstream.delivery.parking import Parking
 from millstream.delivery.plan import Plan, Planner
-from millstream.delivery.sink import CallFailed
+from millstream.delivery.sink import CallFailed, Cause
 from millstream.delivery.waiting import WaitingRoom
 from millstream.delivery.works import Works
 from millstream.eventlog.resolved import ProfileReader, ProfileView, Resolved, ResolvedReader, Status
+
+# Effects that have somebody to look after them already.
+_PENDING: Final = frozenset({State.WAITING, State.RETRYING, State.DEAD_LETTERED})
 
 
 class Intake:
@@ -32,7 +36,8 @@ class Intake:
         self._profiles = profiles
         self._planner = planner
         self._letters = letters
-        self.waiting = WaitingRoom(works, profiles, self.replan)
+        self._prepare_at = 0.0
+        self.waiting = WaitingRoom(works, profiles, self.replan, planner.reachable)
         self.parking = Parking(works, self.replan)
 
     async def read(self) -> bool:
@@ -46,7 +51,7 @@ class Intake:
         if cursor >= self._reader.end():
             return False
         found = self._reader.read(cursor, works.settings.slice_events)
-        if not found or not await self._prepared():
+        if not found or (works.settings.enabled and not await self._prepared()):
             return False
         if found[0].offset > cursor:  # the log was dropped under a position that had expired
             works.ledger.cursor = found[0].offset
@@ -76,11 +81,18 @@ class Intake:
 
     async def _prepared(self) -> bool:
         """Whether the planner knows what it needs; if not, the circuit is told why."""
+        works = self._works
+        now = works.loop.time()
+        if works.circuit.state != "running" and now < self._prepare_at:
+            return False
         try:
             await self._planner.prepare()
         except CallFailed as error:
-            self._works.circuit.failed(error, self._works.loop.time())
-            self._works.wake.clear()
+            if error.cause is Cause.FORBIDDEN:  # nothing can be planned without a schema: a person must look
+                error = CallFailed(Cause.UNAUTHORIZED, error.detail)
+            works.circuit.failed(error, now)
+            self._prepare_at = now + works.circuit.wait_s(now)
+            works.wake.clear()
             await asyncio.sleep(0.05)
             return False
         return True
@@ -99,6 +111,8 @@ class Intake:
         if not works.settings.enabled:
             if resolved.offset >= works.hold_until:
                 works.only(resolved.offset, State.FILTERED, Reason.DESTINATION_DISABLED)
+            else:  # pending when it was disabled: kept undecided, delivered once it is enabled again
+                works.ledger.open(resolved.offset, [Job(resolved.offset, "", "")])
         elif status is Status.DUPLICATE:
             works.only(resolved.offset, State.FILTERED, Reason.DUPLICATE)
         elif status is Status.REJECTED:
@@ -140,6 +154,34 @@ class Intake:
             self._works.decide(job, State.FILTERED, Reason.MAPPING_REMOVED)
         else:
             self._take(mine, now_ms)
+
+    def replay(self, resolved: Resolved, mappings: frozenset[str] | None, as_new: str) -> tuple[int, int]:
+        """Plan an event's effects of these mappings again: how many, and how many are pending and left alone."""
+        works = self._works
+        resolution = resolved.resolution
+        views = self._profiles.views({p for p in (resolution.profile, resolution.account) if p})
+        now_ms = works.now_ms()
+        plan = self._planner.plan_as_of_now(resolved, views, works.records, now_ms, as_new)
+        stuck = {
+            o.job for o in works.store.outcomes(works.destination, resolved.offset) if o.state in _PENDING
+        }
+        wanted: set[Job] = set()
+        skipped = 0
+        for job in dict.fromkeys(jobs_of_plan(plan)):
+            if job.mapping and (mappings is None or job.mapping in mappings):
+                if job in stuck or not works.ledger.reopen(job):
+                    skipped += 1
+                else:
+                    wanted.add(job)
+        self._take(
+            Plan(
+                [o for o in plan.operations if wanted and (o.job is None or o.job in wanted)],
+                [o for o in plan.outcomes if o.job in wanted],
+                [w for w in plan.waiting if w.job in wanted],
+            ),
+            now_ms,
+        )
+        return len(wanted), skipped
 
     def _take(self, plan: Plan, now_ms: int) -> None:
         """A plan's outcomes to the books, its waiting effects to the waiting room, its operations to the scheduler."""

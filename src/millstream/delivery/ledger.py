@@ -47,11 +47,6 @@ class Ledger:
         )
 
     @property
-    def undecided(self) -> int:
-        """How many events are in the works."""
-        return len(self._undecided)
-
-    @property
     def changes(self) -> int:
         """How many events a commit would write."""
         return len(self._changed)
@@ -72,6 +67,8 @@ class Ledger:
             entry = self._open[job.offset] = _Open(before, {o.job: o for o in known})
         elif entry.effects.get(job, 0) is None:
             return False
+        if job.mapping:  # an event that nothing applied to has an effect now
+            entry.effects.pop(Job(job.offset, "", ""), None)
         entry.effects[job] = None
         return True
 

@@ -83,6 +83,7 @@ class Letters:
 def as_resolved(letter: DeadLetter) -> Resolved:
     """A dead letter as the event that it was; the log may have dropped it."""
     event = events.decode(letter.body) if letter.body else None
-    resolution = Resolution(Status.NEW, letter.profile, None, letter.email)
+    # A letter does not keep which account its event was of; that it had one is enough.
+    resolution = Resolution(Status.NEW, letter.profile, "", letter.email)
     source = event.source if event else ""
     return Resolved(letter.job.offset, source, letter.at_ms, letter.at_ms, event, resolution)

@@ -1,7 +1,8 @@
 """What a destination is asked to do: writes and sends, named by the records they touch. Pure.
 
-A write sets values of one record; writes of one record keep their order and fold. A send (an event, an association)
-names records and goes behind the earlier writes of those records. See DESIGN "The engine", rules 1 to 3.
+A write sets values of one record; writes of one record keep their order and fold. What two records are to each other
+(associated, member of a list) is a record too, written `linked: true` or `false`. A send (an event) names records and
+goes behind the earlier writes of those records. See DESIGN "The engine", rules 1 to 3.
 """
 
 from __future__ import annotations
@@ -79,17 +80,15 @@ class Write:
 
 @dataclass(slots=True)
 class Send:
-    """Do something that names records: send an event, associate two records.
+    """Do something that names records and that nothing later can supersede: send an event.
 
-    Goes behind every earlier write of the records in `requires`. `payload` is the sink's. When `pair` is given the
-    send is remembered under that key once confirmed, and a later one for a remembered pair ends as `unchanged`.
+    Goes behind every earlier write of the records in `requires`. `payload` is the sink's.
     """
 
     family: str
     requires: tuple[Key, ...]
     payload: Mapping[str, Any]
     job: Job
-    pair: Key | None = None
     profile: str | None = None
     notes: tuple[str, ...] = ()
     lane: Lane = Lane.LIVE

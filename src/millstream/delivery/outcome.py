@@ -58,6 +58,13 @@ class Reason(StrEnum):
     COMPANIES_UNAVAILABLE = "companies_unavailable"
     CONTACTS_UNAVAILABLE = "contacts_unavailable"
     LISTS_UNAVAILABLE = "lists_unavailable"
+    OBJECTS_UNAVAILABLE = "objects_unavailable"
+    SUBSCRIPTIONS_UNAVAILABLE = "subscriptions_unavailable"
+    LEGACY_EVENTS_UNAVAILABLE = "legacy_events_unavailable"
+    FORMS_UNAVAILABLE = "forms_unavailable"
+    SYNC_MODE = "sync_mode"
+    NOT_IN_AUDIENCE = "not_in_audience"
+    FILTERED_BY_SAMPLE = "filtered_by_sample"
     # waiting
     NO_IDENTITY_YET = "no_identity_yet"
     # retrying
@@ -70,6 +77,8 @@ class Reason(StrEnum):
     RECORD_NOT_FOUND = "record_not_found"
     REJECTED = "message_rejected"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    AMBIGUOUS = "ambiguous"
+    FILTER_FAILED = "filter_failed"
     QUARANTINED = "quarantined"
 
 
@@ -101,6 +110,13 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.COMPANIES_UNAVAILABLE: "The token may not write companies.",
     Reason.CONTACTS_UNAVAILABLE: "The token may not write contacts.",
     Reason.LISTS_UNAVAILABLE: "The token may not write lists.",
+    Reason.OBJECTS_UNAVAILABLE: "The token may not write records of this type.",
+    Reason.SUBSCRIPTIONS_UNAVAILABLE: "The token may not write subscription statuses.",
+    Reason.LEGACY_EVENTS_UNAVAILABLE: "HubSpot's tracking pixel refuses the request.",
+    Reason.FORMS_UNAVAILABLE: "HubSpot does not take the attribution form.",
+    Reason.SYNC_MODE: "The mapping only adds or only updates, and the record is there or is not.",
+    Reason.NOT_IN_AUDIENCE: "The event does not say whether its person is on the list.",
+    Reason.FILTERED_BY_SAMPLE: "A destination filter samples, and the event is not in the sample.",
     Reason.NO_IDENTITY_YET: "It waits until its person has an email, a contact id or a user token.",
     Reason.ROW_RETRY: "HubSpot refused this record for the moment; it is tried again.",
     Reason.INVALID_EMAIL: "The email address is not one.",
@@ -110,6 +126,8 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.RECORD_NOT_FOUND: "A record that it names does not exist in HubSpot.",
     Reason.REJECTED: "HubSpot refused it; the detail is HubSpot's message.",
     Reason.ATTEMPTS_EXHAUSTED: "Its record failed too often; the detail is the last failure.",
+    Reason.AMBIGUOUS: "Several records in HubSpot fit; the detail says which property.",
+    Reason.FILTER_FAILED: "A destination filter could not be evaluated; nothing was sent (fail closed).",
     Reason.QUARANTINED: "Processing it raised an error; the detail is the traceback.",
 }
 

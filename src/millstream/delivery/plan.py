@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from millstream.delivery.operation import Job, Key, Operation, RecordState
-from millstream.delivery.outcome import Outcome
+from millstream.delivery.outcome import Outcome, Reason
 from millstream.eventlog.resolved import ProfileView, Resolved
 
 
@@ -45,6 +45,9 @@ class Records(Protocol):
     def resolve(self, key: Key) -> Key:
         """The record's canonical name (by id when known), or the key itself."""
 
+    def refused(self, key: Key) -> tuple[Reason, str] | None:
+        """Why a write that nobody but others waited for was refused lately."""
+
 
 class Planner(Protocol):
     """Turns resolved events into operations for one destination."""
@@ -63,10 +66,21 @@ class Planner(Protocol):
     ) -> Plan:
         """The plan of one event of status NEW. `profiles` holds the views of its person and account."""
 
+    def reachable(self, profile: ProfileView, records: Records) -> bool:
+        """Whether what waits for this person could be planned by now."""
+
     def plan_as_of_now(
-        self, event: Resolved, profiles: Mapping[str, ProfileView], records: Records, now_ms: int
+        self,
+        event: Resolved,
+        profiles: Mapping[str, ProfileView],
+        records: Records,
+        now_ms: int,
+        as_new: str = "",
     ) -> Plan:
-        """The same for replay, redelivery and backfill: traits older than the profile's are dropped (superseded)."""
+        """The same for replay, redelivery and backfill: traits older than the profile's are dropped (superseded).
+
+        `as_new`: the name of a replay whose sends are not the ones that went before.
+        """
 
 
 def worst(outcomes: Sequence[Outcome]) -> int:

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from millstream.delivery.operation import Key, RecordState
+from millstream.delivery.outcome import Reason
 from millstream.delivery.store import DeliveryStore
 
 _CACHED: Final = 50_000
+_REFUSED: Final = 1000
 
 
 class RecordBook:
@@ -23,6 +25,7 @@ class RecordBook:
         self._changed: dict[Key, RecordState] = {}
         self._aliases: dict[Key, Key] = {}
         self._forgotten: dict[Key, None] = {}
+        self._refused: OrderedDict[Key, tuple[Reason, str]] = OrderedDict()
 
     def get(self, key: Key) -> RecordState | None:
         """The record under this or another of its names."""
@@ -51,9 +54,21 @@ class RecordBook:
         state = self.get(key)
         return state.key if state is not None else key
 
+    def refused(self, key: Key) -> tuple[Reason, str] | None:
+        """Why a support write of this record was refused lately."""
+        return self._refused.get(key)
+
+    def refuse(self, key: Key, reason: Reason, detail: str) -> None:
+        """A write without an outcome of its own was refused: whoever needs the record can say why."""
+        self._refused[key] = (reason, detail)
+        if len(self._refused) > _REFUSED:
+            self._refused.popitem(last=False)
+
     def learn(self, state: RecordState, aliases: Iterable[Key] = ()) -> None:
         """A destination confirmed this; further names of it."""
         self._forgotten.pop(state.key, None)
+        for name in (state.key, *aliases):
+            self._refused.pop(name, None)
         self._changed[state.key] = state
         self._pinned[state.key] = state
         for alias in aliases:

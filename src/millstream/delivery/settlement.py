@@ -26,6 +26,7 @@ class Hooks:
     park: Callable[[Entry, float, str], None]
     replan: Callable[[list[Job]], None]
     delivered: Callable[[list[Job]], None]
+    reached: Callable[[str], Awaitable[None]]
     jitter: Callable[[], float]
 
 
@@ -46,11 +47,7 @@ class Settlement:
         """Leave out what the destination already has, or has newer. False when nothing is left: then it is settled."""
         row = entry.row
         if isinstance(row, SendRow):
-            if row.pair is None or self._records.get(row.pair) is None:
-                return True
-            self._outcome(entry, State.FILTERED, Reason.UNCHANGED)
-            self._slots.done(entry)
-            return False
+            return True
         state = self._records.get(row.key)
         if state is None:
             return True
@@ -84,6 +81,9 @@ class Settlement:
         match result:
             case Confirmed():
                 self._confirmed(entry, result, now_ms)
+                profile = entry.row.profile
+                if profile and any(alias.value == profile for alias in result.aliases):
+                    await self._hooks.reached(profile)
             case Filtered():
                 self._outcome(entry, State.FILTERED, result.reason, result.detail)
                 self._slots.done(entry)
@@ -98,9 +98,10 @@ class Settlement:
 
     def _confirmed(self, entry: Entry, result: Confirmed, now_ms: int) -> None:
         row = entry.row
-        if isinstance(row, SendRow):
-            if row.pair is not None:
-                self._records.learn(RecordState(row.pair, result.id or "1", {}, now_ms))
+        if isinstance(row, SendRow) or not result.learned:
+            pass
+        elif result.ended:
+            self._records.forget(row.key)
         else:
             key = Key(row.key.object, "id", result.id) if result.id is not None else row.key
             state = self._records.get(key) or RecordState(key, result.id or row.key.value)
@@ -137,6 +138,8 @@ class Settlement:
             if len(row.jobs) > 1:
                 await alone(entry)
                 return
+            if not row.jobs:
+                self._records.refuse(row.key, result.reason, result.detail)
         for job in jobs_of(entry):
             self._hooks.dead(job, result.reason, result.detail, entry)
         self._slots.done(entry)
@@ -160,7 +163,8 @@ class Settlement:
 
     def _gone(self, entry: Entry, result: Gone) -> None:
         assert isinstance(entry.row, WriteRow)
-        self._records.forget(entry.row.key)
+        for key in (entry.row.key, *result.also):
+            self._records.forget(key)
         jobs = jobs_of(entry)
         self._slots.done(entry)
         again: list[Job] = []

@@ -53,7 +53,6 @@ class SendRow:
     requires: tuple[Key, ...]
     payload: Mapping[str, Any]
     job: Job
-    pair: Key | None = None
     profile: str | None = None
     lane: Lane = Lane.LIVE
 
@@ -65,13 +64,17 @@ Row = WriteRow | SendRow
 class Confirmed:
     """The destination confirmed the row. `id` is the record's id there; `aliases` are further names of it.
 
-    `dropped` names values that were left out on the way (never recorded as confirmed); say why in `notes`.
+    `dropped` names values that were left out on the way (never recorded as confirmed); say why in `notes`. `ended`:
+    the destination no longer has the record, and nothing is remembered of it. `learned` is False when nothing was
+    written (shadow mode): what is known of the record stays as it was.
     """
 
     id: str | None = None
     aliases: tuple[Key, ...] = ()
     notes: tuple[str, ...] = ()
     dropped: frozenset[str] = frozenset()
+    ended: bool = False
+    learned: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,10 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The destination no longer has the record that we knew by id: forget it and plan the jobs again."""
+    """The destination no longer has the record that we knew by id: forget it, and `also`, and plan the jobs again."""
 
     detail: str = ""
+    also: tuple[Key, ...] = ()
 
 
 Result = Confirmed | Filtered | Rejected | Later | Gone

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from millstream.delivery.operation import Job, Key, Lane, Send, Stamped, Write
+from millstream.delivery.operation import Job, Key, Lane, Send, Write
 from millstream.delivery.sink import CallKind, SendRow, WriteRow
 
 
@@ -90,7 +90,7 @@ class Slots:
 
     def send(self, op: Send, now: float) -> Entry:
         """Add a send behind the newest writes of the records that it names."""
-        entry = Entry(SendRow(op.family, op.requires, op.payload, op.job, op.pair, op.profile, op.lane), now)
+        entry = Entry(SendRow(op.family, op.requires, op.payload, op.job, op.profile, op.lane), now)
         self.pending += 1
         self._hang(entry, op.requires)
         self._maybe_ready(entry)
@@ -176,10 +176,6 @@ class Slots:
                 self._slots[key] = self._slots[canonical] = slot
             return
         self._merge(ours, theirs)
-
-    def replace_values(self, entry: Entry, values: dict[str, Stamped]) -> None:
-        """Take values out of a write (blamed or unchanged ones)."""
-        entry.row.values = values  # type: ignore[union-attr]
 
     # --- within ------------------------------------------------------------------------------------------------------
 

@@ -258,7 +258,10 @@ class TrackingAPI:
             return answers.amplitude_error(413, "Payload too large")
         wait_s = self._rate.wait_s(source.name, len(given), source.limits.events_per_second)
         if wait_s:
-            return answers.amplitude_error(429, "Too many requests for some devices and users", wait_s)
+            # Events that are not named are sent again every second, and given up after a few times.
+            again = list(range(len(given)))
+            why = "Too many requests for some devices and users"
+            return answers.amplitude_error(429, why, wait_s, throttled_events=again)
         now_ms = self._now_ms()
         envelope = amplitude.sender(self._envelope(request, source, now_ms, rudder=False), content)
         options = content.get("options")

@@ -13,7 +13,6 @@ USER_ID: Final = "user_id"
 EMAIL: Final = "email"
 ANONYMOUS_ID: Final = "anonymous_id"
 GROUP_ID: Final = "group_id"
-PRIORITY: Final = (USER_ID, EMAIL, ANONYMOUS_ID)
 
 _BLOCKED: Final = frozenset(
     {"", "null", "undefined", "none", "anonymous", "-1", "nil", "n/a", "na", "unknown", "{}", "lmy47d", "nan"}

@@ -7,12 +7,21 @@ Errors
 
 from __future__ import annotations
 
+import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from millstream.delivery.delivery import Delivery
+from millstream.delivery.replay import Replay
+from millstream.delivery.sink import CallFailed
+from millstream.mapping.trigger import TriggerError, parse_trigger
 from millstream.runtime.engine import Engine
 from millstream.runtime.wire import Parts
+
+# How long a command that asks for progress waits for the end before it tells how far it is.
+_WAIT_S: Final = 2.0
 
 
 class ControlError(Exception):
@@ -30,6 +39,8 @@ class Control:
             "redeliver": self._redeliver,
             "drop": self._drop,
             "resume": self._resume,
+            "replay": self._replay,
+            "replayed": self._replayed,
             "forget": self._forget,
             "backup": self._backup,
             "reload": lambda _: reload(),
@@ -48,7 +59,7 @@ class Control:
 
     async def _redeliver(self, arguments: dict[str, Any]) -> dict[str, Any]:
         name, ids = self._which(arguments)
-        delivery = self._engine.deliveries[name]
+        delivery = self._sending(name)
         n = await self._engine.call(lambda: delivery.redeliver(ids))
         return {"destination": name, "redelivering": n}
 
@@ -67,6 +78,53 @@ class Control:
 
         await self._engine.call(resume)
         return {"destination": name, "resumed": True}
+
+    async def _replay(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Begin one, and wait a little for its end; `alone` (no server runs) waits for all of it."""
+        name = self._destination(arguments)
+        try:
+            accepts = parse_trigger(str(arguments.get("trigger") or "all"))
+            since, until = int(arguments.get("since_ms") or 0), arguments.get("until_ms")
+            start, end = self._parts.offsets(since, int(until) if until is not None else None)
+        except (TriggerError, TypeError, ValueError) as error:
+            raise ControlError(f"give `since_ms`, `until_ms` and a `trigger`: {error}") from None
+        order = Replay(
+            start,
+            end,
+            lambda event: accepts.matches(event.view()),
+            frozenset(map(str, arguments.get("mappings") or [])) or None,
+            str(uuid.uuid4()) if arguments.get("as_new") else "",
+        )
+        delivery = self._sending(name)
+        try:
+            if not await self._engine.call(lambda: delivery.replay(order)):
+                raise ControlError(f"a replay of {name} is under way: {self._progress(name)}")
+        except CallFailed as error:
+            raise ControlError(f"HubSpot does not answer: {error}") from None
+        return await self._replayed({**arguments, "destination": name})
+
+    async def _replayed(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        name = self._destination(arguments)
+        waits = 0.0
+        while not (found := self._progress(name))["done"] and (arguments.get("alone") or waits < _WAIT_S):
+            await asyncio.sleep(0.05)
+            waits += 0.05
+        return found
+
+    def _progress(self, name: str) -> dict[str, Any]:
+        replays = self._engine.deliveries[name].replays
+        order = replays.current
+        if order is None:
+            raise ControlError(f"no replay of {name} was begun since the server started")
+        return {
+            "destination": name,
+            "done": replays.done,
+            "range": order.end - order.start,
+            "read": max(order.at - order.start, 0),
+            "events": order.events,
+            "effects": order.effects,
+            "pending_left_out": order.skipped,
+        }
 
     async def _forget(self, arguments: dict[str, Any]) -> dict[str, Any]:
         who = arguments.get("who")
@@ -88,6 +146,13 @@ class Control:
         if name not in running:
             raise ControlError(f"`destination` must be one of: {', '.join(running) or 'none is running'}")
         return str(name)
+
+    def _sending(self, name: str) -> Delivery:
+        """The delivery of a destination that may send. Raises `ControlError` for one that is off."""
+        delivery = self._engine.deliveries[name]
+        if delivery.status().state == "disabled":
+            raise ControlError(f"{name} is disabled: nothing is sent to it; enable it first")
+        return delivery
 
     def _which(self, arguments: dict[str, Any]) -> tuple[str, list[int]]:
         """The destination and the dead letters meant: by id, or all of a reason and time range."""

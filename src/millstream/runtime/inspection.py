@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from millstream.delivery.outcome import Outcome
+from millstream.delivery.store import DeliveryStore
 from millstream.eventlog.reader import LogReader
 from millstream.eventlog.record import Kind, Offset, message_hash
 from millstream.eventlog.resolved import Resolved, Status
 from millstream.mapping.trigger import parse_trigger
+from millstream.pipeline.store import ProcessorStore
 from millstream.runtime.settings import Settings
 from millstream.runtime.wire import StartError, read_workspace
+from millstream.spec.events import Event
 from millstream.spec.timestamps import to_iso
 from millstream.storage.sqlite.log import SqliteLog
 from millstream.storage.sqlite.state import SqliteState
+from millstream.workspace.model import Workspace
 
 
 class InspectionError(Exception):
@@ -101,6 +105,40 @@ class Inspection:
                     )
             offset = max(offset, block.end)
         return offset, found
+
+    @property
+    def stores(self) -> tuple[ProcessorStore, DeliveryStore]:
+        """What is known of profiles, and of records at destinations."""
+        return self._state.processor, self._state.deliveries
+
+    @property
+    def workspace(self) -> Workspace:
+        """The configuration."""
+        return self._workspace
+
+    def between(self, since_ms: int, until_ms: int | None) -> Iterator[Resolved]:
+        """Events by receipt, as far as the processor has come."""
+        at = self._log.find_time(since_ms)
+        end = (
+            self._reader.end() if until_ms is None else min(self._log.find_time(until_ms), self._reader.end())
+        )
+        while at < end and (found := self._reader.read(at, min(1000, end - at))):
+            yield from found
+            at = found[-1].offset + 1
+
+    def outcomes(self, destination: str, offset: Offset) -> list[Outcome]:
+        """What became of one event at a destination."""
+        return self._state.deliveries.outcomes(destination, offset)
+
+    @property
+    def end(self) -> Offset:
+        """The offset after the last event that the processor has seen."""
+        return self._reader.end()
+
+    def events(self, message_id: str) -> list[Event]:
+        """The first event of the log with this messageId."""
+        found = [r.event for o in self._find(message_id)[:1] for r in self._reader.read(o, 1)]
+        return [event for event in found if event is not None]
 
     def stories(self, wanted: str) -> list[dict[str, Any]]:
         """The whole story of each event with this messageId, or of the one at this offset."""

@@ -12,8 +12,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from millstream import __version__
+from millstream.devicemode.snippets import install
 from millstream.runtime.control import Control, ControlError
 from millstream.telemetry.metrics import Metrics
+from millstream.workspace.model import Workspace
 
 
 def health_routes(ready: Callable[[], dict[str, Any]], metrics: Metrics) -> list[BaseRoute]:
@@ -30,6 +32,19 @@ def health_routes(ready: Callable[[], dict[str, Any]], metrics: Metrics) -> list
         return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", exposition)]
+
+
+def install_routes(workspace: Callable[[], Workspace], local_url: str) -> list[BaseRoute]:
+    """`/install/{source}.json`: what to put into a page. It names write keys, so it is for operators alone."""
+
+    async def show(request: Request) -> Response:
+        name = request.path_params["source"]
+        source = next((s for s in workspace().sources if s.name == name and s.write_keys), None)
+        if source is None:
+            return JSONResponse({"error": f"no source is named {name}"}, status_code=404)
+        return JSONResponse(install(workspace(), source, local_url), headers={"Cache-Control": "no-store"})
+
+    return [Route("/install/{source}.json", show)]
 
 
 def control_app(control: Control) -> Starlette:

@@ -47,7 +47,7 @@ def command(
         response = connection.getresponse()
         answer = json.loads(response.read())
     except (FileNotFoundError, ConnectionRefusedError):
-        return _directly(settings, env, name, arguments)
+        return _directly(settings, env, name, {**arguments, "alone": True})
     except (OSError, ValueError) as error:
         raise RemoteError(f"the server does not answer: {error}") from None
     finally:

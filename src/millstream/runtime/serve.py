@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from millstream.runtime.control import Control
 from millstream.runtime.engine import Engine
-from millstream.runtime.operations import control_app, health_routes
+from millstream.runtime.operations import control_app, health_routes, install_routes
 from millstream.runtime.settings import Settings
 from millstream.runtime.wire import Parts, StartError, open_parts, read_workspace
 from millstream.telemetry import logs
@@ -100,7 +100,8 @@ class Server:
         routes = health_routes(self.ready, self.parts.metrics)
         if self.settings.ops_port is None:
             return self.parts.tracking(routes), None
-        return self.parts.tracking([]), Starlette(routes=routes)
+        install = install_routes(lambda: self.parts.workspace, self.settings.local_url)
+        return self.parts.tracking([]), Starlette(routes=[*routes, *install])
 
     def ready(self) -> dict[str, Any]:
         """Whether the log takes events and the engine runs."""

@@ -32,6 +32,12 @@ class Settings:
         """The local control socket."""
         return self.data_dir / "control.sock"
 
+    @property
+    def local_url(self) -> str:
+        """The tracking API as this machine reaches it."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::", ""} else self.host  # noqa: S104  (nothing is bound)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
 
 def read(env: Mapping[str, str], **given: object) -> Settings:
     """Settings from flags (those that are not None) and the environment. Raises `SettingsError`."""

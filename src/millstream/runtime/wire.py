@@ -22,9 +22,13 @@ from millstream.delivery.store import DeliveryCommit, Position
 from millstream.delivery.works import DeliverySettings
 from millstream.destinations.catalog import DestinationCatalog
 from millstream.destinations.hubspot import destination as hubspot
+from millstream.devicemode.api import DeviceMode, Edge, Prefixed
+from millstream.devicemode.assets import Assets
 from millstream.eventlog.dedupe import Dedupe
 from millstream.eventlog.log import LogError
 from millstream.eventlog.reader import LogReader
+from millstream.eventlog.record import Offset
+from millstream.ingest import answers, writekey
 from millstream.ingest.api import TrackingAPI
 from millstream.pipeline.processor import Processor, ProcessorSettings, rebuild
 from millstream.profiles.identifiers import EMAIL, USER_ID, email_of
@@ -127,7 +131,7 @@ class Parts:
     # --- stages ------------------------------------------------------------------------------------------------------
 
     def tracking(self, more: Sequence[BaseRoute]) -> ASGIApp:
-        """The public application."""
+        """The public application: the tracking API and device mode, also under the prefix; and further routes."""
         api = TrackingAPI(
             lambda: self.workspace,
             self._log,
@@ -136,7 +140,18 @@ class Parts:
             new_id=lambda: str(uuid.uuid4()),
             trusted_proxies=self.workspace.settings.get("trusted_proxies") or (),
         )
-        return api.app(more)
+        edge = Edge(answers.cors, answers.allow, writekey.from_header)
+        device = DeviceMode(lambda: self.workspace, Assets(), self._known_events, edge).routes()
+        return Prefixed(
+            lambda: str(self.workspace.settings.get("device_prefix") or ""),
+            api.app(device),
+            api.app([*more, *device]),
+        )
+
+    def _known_events(self, destination: str) -> Mapping[str, Any]:
+        """The custom events that HubSpot is known to have; none before its schema was read: the server delivers."""
+        built = self._built.get(destination)
+        return built.planner.known_events() if built is not None else {}
 
     def processor(self) -> Processor:
         """The processor, with its dedupe index rebuilt from the log."""
@@ -247,6 +262,12 @@ class Parts:
                 "events": {f"{s.name.lower()}:{r}": n for (s, r), n in sorted(self.tally(name).items())},
             }
         return found
+
+    def offsets(self, since_ms: int, until_ms: int | None) -> tuple[Offset, Offset]:
+        """The range of the log that was received in a time."""
+        bounds = self._log.bounds()
+        end = bounds.end if until_ms is None else self._log.find_time(until_ms)
+        return self._log.find_time(since_ms), end
 
     def dead_letter_ids(
         self, destination: str, reason: str | None, since_ms: int, until_ms: int | None

@@ -28,8 +28,13 @@ SETTINGS: Final[dict[str, type]] = {
     "min_free_bytes": int,
     "log_file_bytes": int,
     "public_url": str,
+    "device_prefix": str,
+    "device_names": dict,
+    "device_batching": bool,
 }
-_NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+_PREFIX: Final = re.compile(r"^(?:/[A-Za-z0-9_~-]+)+$")
+_FILE: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+_NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_. -]{0,63}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,9 @@ class _Reader:
         """The item's name."""
         value = given.get("name")
         if not isinstance(value, str) or not _NAME.match(value):
-            self.error(f"{path}.name", "needs a name", "letters, digits, `_`, `-` and `.`, at most 64")
+            self.error(
+                f"{path}.name", "needs a name", "letters, digits, spaces, `_`, `-` and `.`, at most 64"
+            )
             return ""
         return value
 
@@ -190,7 +197,25 @@ def _load(text: str, env: Mapping[str, str], catalog: Catalog) -> Loaded:
 def _settings(document: dict[str, Any], reader: _Reader) -> dict[str, Any]:
     given = reader.typed(document, "settings", dict, "", {})
     reader.known(given, tuple(SETTINGS), "settings")
-    return {k: reader.typed(given, k, SETTINGS[k], "settings", None) for k in given if k in SETTINGS}
+    found = {k: reader.typed(given, k, SETTINGS[k], "settings", None) for k in given if k in SETTINGS}
+    _check_device_mode(found, reader)
+    return found
+
+
+def _check_device_mode(found: dict[str, Any], reader: _Reader) -> None:
+    """What stands in addresses must be fit to."""
+    url, prefix = found.get("public_url"), found.get("device_prefix")
+    if url and not re.match(r"^https?://[^/?#\s]+(?:/[^?#\s]*)?$", url):
+        reader.error("settings.public_url", "must be an address", "as in https://cdp.example.com")
+    if prefix and not _PREFIX.match(prefix):
+        reader.error("settings.device_prefix", "must be a path", "as in /t, without a slash at the end")
+    names = found.get("device_names") or {}
+    reader.known(names, model.DEVICE_FILES, "settings.device_names")
+    for key, name in names.items():
+        if not isinstance(name, str) or not _FILE.match(name):
+            reader.error(f"settings.device_names.{key}", "must be the name of a file", "as in shop.js")
+    if len(set(map(str, names.values()))) < len(names):
+        reader.error("settings.device_names", "two files have one name")
 
 
 def _source(path: str, item: dict[str, Any], reader: _Reader) -> Source:
@@ -228,15 +253,7 @@ def _destination(path: str, item: dict[str, Any], reader: _Reader, catalog: Cata
     reader.known(item, tuple(f.name for f in fields(Destination)), path)
     kind = reader.typed(item, "kind", str, path, "hubspot")
     mappings = tuple(_mapping(p, m, reader) for p, m in reader.items(item, "mappings", path))
-    filters = tuple(
-        Filter(
-            name=str(f.get("name", p)),
-            trigger=reader.typed(f, "trigger", str, p, ""),
-            kind=reader.one_of(f, "kind", ("drop", "only"), p),
-            enabled=reader.typed(f, "enabled", bool, p, True),
-        )
-        for p, f in reader.items(item, "filters", path)
-    )
+    filters = tuple(_filter(p, f, reader) for p, f in reader.items(item, "filters", path))
     destination = Destination(
         name=reader.name(item, path),
         kind=kind,
@@ -257,6 +274,32 @@ def _destination(path: str, item: dict[str, Any], reader: _Reader, catalog: Cata
         Problem(f"{path}.{p.path}", p.message, p.hint, p.severity) for p in catalog.check(destination)
     ]
     return catalog.expand(destination)
+
+
+def _filter(path: str, item: dict[str, Any], reader: _Reader) -> Filter:
+    reader.known(item, tuple(f.name for f in fields(Filter)), path)
+    kind = reader.one_of(
+        item, "kind", ("drop", "only", "sample", "drop_properties", "allow_properties"), path
+    )
+    percent = reader.typed(item, "percent", float, path, 100.0)
+    if not 0 <= percent <= 100:
+        reader.error(
+            f"{path}.percent", "must be between 0 and 100", "the share of matching events that passes"
+        )
+    given = reader.typed(item, "fields", dict, path, {})
+    if kind.endswith("_properties") and not given:
+        reader.error(
+            f"{path}.fields", "names nothing", "as in {properties: [email, address.street], context: [ip]}"
+        )
+    return Filter(
+        name=str(item.get("name", path)),
+        trigger=reader.typed(item, "trigger", str, path, ""),
+        kind=kind,
+        enabled=reader.typed(item, "enabled", bool, path, True),
+        percent=float(percent),
+        fields={str(part): reader.words(given, part, f"{path}.fields") for part in given},
+        compat=item.get("compat"),
+    )
 
 
 def _mapping(path: str, item: dict[str, Any], reader: _Reader) -> model.Mapping:

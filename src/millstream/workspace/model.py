@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
+
+# The files of device mode that can have other names than those that ad blockers know (`device_names`).
+DEVICE_FILES: Final = ("analytics.min.js", "hubspot-web.js", "rsa.min.js", "amplitude.min.js")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,19 @@ class Mapping:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A destination filter: `drop` what matches, or let pass `only` what matches."""
+    """A destination filter, for events that match `trigger`.
+
+    `drop` them, let `only` them pass, let `percent` of them pass (`sample`), or change what is left of them:
+    `drop_properties` and `allow_properties` by `fields`, part of the event ("" for the top) → paths in it.
+    """
 
     name: str
     trigger: str
-    kind: Literal["drop", "only"] = "drop"
+    kind: Literal["drop", "only", "sample", "drop_properties", "allow_properties"] = "drop"
     enabled: bool = True
+    percent: float = 100.0
+    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    compat: Literal["segment"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

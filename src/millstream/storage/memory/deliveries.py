@@ -24,7 +24,6 @@ class MemoryDeliveryStore:
         self._records: dict[tuple[str, Key], RecordState] = {}
         self._aliases: dict[tuple[str, Key], Key] = {}
         self._tally: dict[str, dict[tuple[State, Reason], int]] = {}
-        self._shadow: list[tuple[str, Offset, bytes]] = []
         self._next_letter = 1
 
     async def commit(self, commit: DeliveryCommit) -> None:
@@ -53,7 +52,6 @@ class MemoryDeliveryStore:
         tally = self._tally.setdefault(d, {})
         for worst, n in commit.tally.items():
             tally[worst] = tally.get(worst, 0) + n
-        self._shadow += [(d, offset, request) for offset, request in commit.shadow_requests]
 
     def position(self, destination: str) -> Position | None:
         """Where the destination stands."""

@@ -13,11 +13,11 @@ from millstream.eventlog.waiters import Waiters
 class MemoryLog:
     """Implements `EventLog`; one append makes one block, one block is one file."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Offset = 0) -> None:
         self._lock = threading.Lock()
         self._blocks: list[Block] = []
-        self._start: Offset = 0
-        self._end: Offset = 0
+        self._start: Offset = start
+        self._end: Offset = start
         self._closed = False
         self._waiters = Waiters()
 
