@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format lock clean
+.PHONY: help demo browser chromium test check bench format lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -25,10 +25,23 @@ node_modules/.done: package-lock.json
 	   npm install --no-save --omit=optional --ignore-scripts --silent --no-audit --no-fund && touch $@; \
 	 else echo "npm is not here: the tests of the Node SDKs are left out"; mkdir -p node_modules && touch $@; fi
 
+# The tests of device mode drive it; where it cannot be installed they are left out.
+/usr/bin/chromium:
+	@if command -v apt-get >/dev/null; then \
+	   { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+	   || echo "chromium cannot be installed: the tests in a browser are left out"; \
+	 else echo "chromium is not here: the tests in a browser are left out"; fi
+
+chromium: /usr/bin/chromium ## the browser that tests drive
+
 demo: $(VENV)/run ## a local HubSpot portal, the server, and events through both
 	@$(BIN)/python -m millstream demo
 
-test: $(VENV)/dev node_modules/.done check ## all checks and all tests
+browser: node_modules/.done ## the files that browsers load; needs Node
+	@command -v node >/dev/null || { echo "make browser needs Node 18 or newer"; exit 1; }
+	@node browser/build.mjs
+
+test: $(VENV)/dev node_modules/.done chromium check ## all checks and all tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 check: $(VENV)/dev ## lint, types, architecture

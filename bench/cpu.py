@@ -15,6 +15,8 @@ from millstream.delivery.outcome import FINAL
 from millstream.delivery.slots import Slots
 from millstream.delivery.works import DeliverySettings
 from millstream.destinations.hubspot import destination as hubspot
+from millstream.destinations.hubspot.actions import ACTIONS
+from millstream.destinations.hubspot.presets import PRESETS
 from millstream.destinations.hubspot.sink import KINDS
 from millstream.eventlog.dedupe import Dedupe
 from millstream.eventlog.reader import LogReader
@@ -218,7 +220,7 @@ def per_second(work, n=50_000):
 
 def slots(n=50_000):
     """Microseconds per folded write, settled; making the operations is not counted."""
-    found = Slots(KINDS, lambda _row: "contact.upsert")
+    found = Slots({kind.name: kind for kind in KINDS}, lambda _row: "contact.upsert")
     operations = [
         Write(
             "contact", Key("contact", "email", f"u{i % 5000}"), {"a": Stamped(i, i, i), "b": Stamped(i, i, i)}
@@ -289,5 +291,12 @@ def measure(folder):
     yield {
         "what": "trigger of three comparisons",
         "evaluations_per_s": round(per_second(lambda: trigger.matches(event))),
+    }
+    contact = compile_mapping(ACTIONS["upsert_contact"].mapping({}))
+    chosen = compile_mapping(PRESETS["segment"].mappings[0].fields)
+    yield {
+        "what": "default contact mapping",
+        "mappings_per_s": round(per_second(lambda: contact.evaluate(identifies[0]))),
+        "of_segments_preset_per_s": round(per_second(lambda: chosen.evaluate(identifies[0]))),
     }
     yield {"what": "mapping of 20 paths", "us": round(1e6 / per_second(lambda: mapping.evaluate(event)), 1)}

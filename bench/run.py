@@ -1,6 +1,6 @@
 """`make bench`: ratios against references measured in the same run; JSON lines and a table.
 
-python bench/run.py [cpu] [ingest] [delivery] [behind]      default: all; about 6 minutes
+python bench/run.py [cpu] [ingest] [delivery] [behind] [sandbox]      default: all; about 8 minutes
 """
 
 from __future__ import annotations
@@ -14,10 +14,17 @@ import time
 from pathlib import Path
 
 import cpu
+import sandbox
 import server
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = {"cpu": cpu.measure, "ingest": server.ingest, "delivery": server.delivery, "behind": server.behind}
+PARTS = {
+    "cpu": cpu.measure,
+    "ingest": server.ingest,
+    "delivery": server.delivery,
+    "behind": server.behind,
+    "sandbox": sandbox.measure,
+}
 
 
 def main():

@@ -16,7 +16,7 @@ TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 # Files and functions that are over the budget. The lists may only shrink.
 LONG_FILES: dict[str, int] = {}
-LONG_FUNCTIONS: dict[str, int] = {"sandbox/routes.py:table": 80}
+LONG_FUNCTIONS: dict[str, int] = {}
 
 BANNED_NAMES = {"utils", "helpers", "common", "base", "core", "misc", "manager", "service"}
 
@@ -83,6 +83,8 @@ def test_nothing_of_this_machine_is_committed() -> None:
 def test_no_module_is_dead() -> None:
     """Every module is imported by another one or by a test, or is an entry point."""
     text = "\n".join(p.read_text() for p in [*MODULES, *TESTS])
+    # One line or a parenthesis over several: the same import either way.
+    text = re.sub(r"import \(([^)]*)\)", lambda m: "import " + " ".join(m[1].split()), text)
     for path in MODULES:
         if path.stem in {"__init__", "__main__"}:
             continue

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -26,7 +28,7 @@ sources:
     write_keys: [{key}]
 destinations:
   - name: hubspot
-    preset: classic
+    preset: {preset}
     settings:
       portal_id: 20001
       access_token: ${{TOKEN}}
@@ -41,11 +43,11 @@ destinations:
 class Pair:
     """A sandbox and a server on its data folder."""
 
-    def __init__(self, folder: Path, sandbox: Sandbox, more: str = "") -> None:
+    def __init__(self, folder: Path, sandbox: Sandbox, more: str = "", preset: str = "classic") -> None:
         self.folder = folder
         self.sandbox = sandbox
         config = folder / "millstream.yaml"
-        config.write_text(CONFIG.format(key=KEY, api_url=sandbox.url, more=more))
+        config.write_text(CONFIG.format(key=KEY, api_url=sandbox.url, more=more, preset=preset))
         self.settings = Settings(config=config, data_dir=folder / "data", port=0)
         self.server = ServerThread(self.settings, {"TOKEN": TOKEN})
         self.url = self.server.start()
@@ -65,6 +67,23 @@ class Pair:
         )
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.loads(answer.read())
+
+    def hubspot(self, method: str, path: str, body: Any = None) -> Any:
+        """A call to HubSpot by somebody else; it must work."""
+        host = urlsplit(self.sandbox.url)
+        connection = http.client.HTTPConnection(str(host.hostname), host.port, timeout=30)
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        answer = connection.getresponse()
+        raw = answer.read()
+        connection.close()
+        assert answer.status < 300, (path, raw)
+        return json.loads(raw) if raw else None
+
+    def outcome(self, offset: int, effect: str = "") -> Any:
+        """The outcome of an event, or of one of its effects."""
+        found = self.server.server.parts._state.deliveries.outcomes("hubspot", offset)
+        return next(o for o in found if not effect or o.job.effect == effect)
 
     def batch(self, events: list[dict[str, Any]]) -> None:
         """A Segment batch."""
@@ -107,14 +126,14 @@ def pair(tmp_path: Path) -> Iterator[Callable[..., Pair]]:
     made: list[Pair] = []
     boxes: list[Sandbox] = []
 
-    def make(more: str = "", **config: Any) -> Pair:
+    def make(more: str = "", preset: str = "classic", **config: Any) -> Pair:
         switches = config.pop("switches", {})
         given = SandboxConfig(token=TOKEN, **config)
         given.switches.update(switches)
         sandbox = Sandbox(given)
         sandbox.start()
         boxes.append(sandbox)
-        found = Pair(tmp_path, sandbox, more)
+        found = Pair(tmp_path, sandbox, more, preset)
         made.append(found)
         return found
 

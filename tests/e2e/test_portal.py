@@ -130,9 +130,10 @@ def test_a_401_pauses_and_nothing_is_lost(pair):
     assert len(on.portal["contacts"]) == 40
 
 
-def test_without_enterprise_the_rest_goes_on(pair):
+@pytest.mark.parametrize("status", ["403", "400"])
+def test_without_enterprise_the_rest_goes_on(pair, status):
     """No custom events: their effects are filtered visibly, contacts and companies are written."""
-    on = pair(tier="starter")
+    on = pair(tier="starter", switches={"custom_events_without_enterprise": status})
     on.batch(traffic())
     tally = on.settled(200, waiting=True)
     assert tally[State.FILTERED, "custom_events_unavailable"] == 80

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from millstream.delivery.outcome import State
 from millstream.sandbox import faults
+from millstream.sandbox.config import SCOPES
+from millstream.sandbox.rules import Rules
 
 
 def identify(user, at=0, **traits):
@@ -134,8 +138,7 @@ def test_a_hundred_new_properties_a_day(pair):
 def test_a_property_that_the_portal_requires(pair):
     """MISSING_REQUIRED_PROPERTY is dead-lettered with the property's name; others of the batch are written."""
     on = pair()
-    definition = on.sandbox.portal.records["contacts"].definitions["phone"]
-    definition["required"] = True
+    on.sandbox.portal.rules.by_type["contacts"] = Rules(required=("phone",))
     on.batch(
         [identify("u1", email="a@x.example", phone="1"), identify("u2", email="b@x.example")],
     )
@@ -178,3 +181,187 @@ def test_a_row_that_keeps_failing_shows_as_retrying_also_after_a_restart(pair):
     on.restart()
     assert on.settled(1) == {(State.DELIVERED, "ok"): 1}
     assert on.server.server.parts._state.deliveries.parked("hubspot") == []
+
+
+def test_a_new_contact_keeps_its_original_source(pair):
+    """With `attribution_form` the visitor's cookie is submitted before the contact is written, once; without, nothing."""
+    on = pair(more="      attribution_form: aaaa-bbbb\n      forms_api_url: SANDBOX\n")
+    config = on.folder / "millstream.yaml"
+    config.write_text(config.read_text().replace("SANDBOX", on.sandbox.url))
+    on.restart()
+    context = {"hubspotutk": "c" * 32, "page": {"url": "https://x.example/a", "title": "A"}}
+    send(
+        on,
+        {**identify("u", 1, email="a@x.example", firstName="Ada"), "context": context},
+        {**identify("u", 2, lastName="Lovelace"), "context": context},
+        identify("v", 3, email="b@x.example"),
+    )
+    (submission,) = on.sandbox.portal.submissions
+    assert (submission["hutk"], submission["pageUrl"]) == ("c" * 32, "https://x.example/a")
+    assert [c["email"] for c in on.portal["contacts"]] == ["a@x.example", "b@x.example"]
+    assert on.portal["contacts"][0]["lastname"] == "Lovelace"
+    paths = [c["path"] for c in on.calls]
+    assert paths.index(next(p for p in paths if "submissions" in p)) < paths.index(
+        next(p for p in paths if p.endswith("contacts/batch/upsert"))
+    )
+
+
+def test_a_visitor_without_an_address_is_told_by_token(pair):
+    """An event with nothing but the visitor's `hubspotutk` goes out by it, and waits for nobody."""
+    on = pair()
+    track = {"type": "track", "anonymousId": "x", "event": "Seen", "context": {"hubspotutk": "d" * 32}}
+    send(on, track)
+    (occurrence,) = on.sandbox.portal.occurrences
+    assert (occurrence["utk"], occurrence["email"]) == ("d" * 32, None)
+
+
+def _mode(on, mode):
+    """The same configuration with the destination in another mode, after a restart."""
+    config = on.folder / "millstream.yaml"
+    text = config.read_text().replace("    mode: off\n", "")
+    config.write_text(text.replace("    preset: classic\n", f"    mode: {mode}\n    preset: classic\n"))
+    on.restart()
+
+
+def test_what_is_pending_when_a_destination_is_disabled_is_delivered_later(pair):
+    """Read but undecided events are kept while it is off; what arrives meanwhile is filtered; then all goes out."""
+    on = pair()
+    on.sandbox.hubspot.faults.append(faults.read({"kind": "status", "status": 503, "path": "/contacts/"}))
+    on.batch([identify(f"u{i}", email=f"u{i}@x.example") for i in range(20)])
+    time.sleep(1.0)
+    _mode(on, "off")
+    on.sandbox.hubspot.faults.clear()
+    on.batch([identify("late", email="late@x.example")])
+    time.sleep(1.0)
+    assert on.tally() == {(State.FILTERED, "destination_disabled"): 1}
+    assert on.portal["contacts"] == []
+    config = on.folder / "millstream.yaml"
+    config.write_text(config.read_text().replace("    mode: off\n", ""))
+    on.restart()
+    assert on.settled(21) == {(State.FILTERED, "destination_disabled"): 1, (State.DELIVERED, "ok"): 20}
+    assert len(on.portal["contacts"]) == 20
+
+
+def test_rudderstacks_stored_traits_do_not_come_back(pair):
+    """Its browser SDK repeats all stored traits: an old one on a track call does not go over a newer value."""
+    on = pair(preset="rudderstack")
+    old = {"email": "r@x.example", "plan": "free"}
+    send(on, identify("r", 1, email="r@x.example", plan="pro"))
+    on.post(
+        "/v1/track",
+        {
+            "writeKey": "e2e-key",
+            "type": "track",
+            "userId": "r",
+            "event": "Seen",
+            "originalTimestamp": "2026-11-01T12:00:05.000Z",
+            "sentAt": "2026-11-01T12:00:05.000Z",
+            "channel": "web",
+            "context": {"library": {"name": "RudderLabs JavaScript SDK"}, "traits": {**old, "seat": "12"}},
+        },
+        {"AnonymousId": "YQ=="},
+    )
+    on.settled(2)
+    (contact,) = on.portal["contacts"]
+    assert contact["plan"] == "pro"
+
+
+def test_user_properties_on_an_amplitude_event_reach_the_contact(pair):
+    """Also when the contact is there already; operations by their results; other group types make no company."""
+    on = pair()
+
+    def amplitude(**event):
+        on.post("/2/httpapi", {"api_key": "e2e-key", "events": [{"user_id": "user-1", **event}]})
+
+    amplitude(event_type="$identify", user_properties={"$set": {"email": "a@x.example", "plan": "free"}})
+    on.settled(1)
+    amplitude(event_type="Seen", user_properties={"$set": {"plan": "pro"}, "$add": {"visits": 2}})
+    on.settled(2)
+    (contact,) = on.portal["contacts"]
+    assert (contact["plan"], contact["visits"]) == ("pro", "2")
+    amplitude(
+        event_type="$groupidentify",
+        groups={"league": "red"},
+        group_properties={"$set": {"website": "https://l.example"}},
+    )
+    assert on.settled(3)[State.FILTERED, "unsupported_event_type"] == 1
+    assert on.portal["companies"] == []
+
+
+def test_a_portal_that_refuses_everything_is_paused(pair):
+    """403 on the schema of contacts, or on every family of calls: paused, nothing asked in a loop, nothing lost."""
+    on = pair()
+    on.sandbox.hubspot.faults.append(
+        faults.read({"kind": "status", "status": 403, "path": "/crm/properties/.*/contacts"})
+    )
+    on.batch([identify("u", email="u@x.example")])
+    time.sleep(2.0)
+    assert len(on.calls) < 6
+    assert on.server.server.ready()["destinations"]["hubspot"]["state"] == "paused"
+    on.sandbox.hubspot.faults.clear()
+    on.restart()
+    assert on.settled(1) == {(State.DELIVERED, "ok"): 1}
+
+
+def test_small_print_of_names(pair):
+    """Nested `{}` changes nothing; `hs_*` only as HubSpot has them; only the two session events are automatic."""
+    on = pair()
+    send(
+        on,
+        identify("u", 1, email="u@x.example", address={"city": "Rome", "extra": {}}, deep={"empty": {}}),
+        {
+            "type": "track",
+            "userId": "u",
+            "event": "session_started",
+            "properties": {"hs_page_url": "https://x.example", "hs_made_up": "1"},
+        },
+        {"type": "track", "userId": "u", "event": "session_start"},
+    )
+    assert not [p for p in on.portal["properties"] if p[1].startswith(("deep", "address"))]
+    (occurrence,) = on.portal["occurrences"]
+    assert occurrence["properties"] == {"hs_page_url": "https://x.example"}
+    assert "unknown_property_dropped:hs_made_up" in outcomes(on, 1)[0].notes
+    assert outcomes(on, 2)[0].reason == "no_matching_mapping"
+
+
+def test_classics_seven_scopes_are_enough(pair):
+    """Without the right to make properties, companies are found by domain or made once, and contacts associated."""
+    scopes = tuple(
+        s for s in SCOPES if s not in {"crm.schemas.companies.write", "crm.schemas.contacts.write"}
+    )
+    on = pair(scopes=scopes, search_lag_ms=0)
+    group = {"type": "group", "userId": "u", "groupId": "g", "traits": {"website": "https://a.example"}}
+    send(on, identify("u", 1, email="u@x.example"), group)
+    on.restart()
+    send(on, {**group, "groupId": "h", "traits": {**group["traits"], "industry": "RETAIL"}})
+    (company,) = on.portal["companies"]
+    assert (company["domain"], company["industry"]) == ("a.example", "RETAIL")
+    assert sum(1 for a in on.portal["associations"] if a[0] == "contacts") == 1
+
+
+def test_shadow_mode_learns_nothing(pair):
+    """What shadow mode kept is not taken for written: once live, the same values, properties and events all arrive."""
+    on = pair()
+    _mode(on, "shadow")
+    said = [
+        identify("u", 1, email="u@x.example", plan="pro"),
+        {"type": "track", "userId": "u", "event": "Seen", "properties": {"n": 1}},
+        {"type": "group", "userId": "u", "groupId": "g", "traits": {"website": "https://g.example"}},
+    ]
+    send(on, *said)
+    assert on.portal["contacts"] == []
+    config = on.folder / "millstream.yaml"
+    config.write_text(config.read_text().replace("    mode: shadow\n", ""))
+    on.restart()
+    send(on, *said)
+    assert [c["plan"] for c in on.portal["contacts"]] == ["pro"]
+    assert [o["properties"] for o in on.portal["occurrences"]] == [{"n": "1"}]
+    assert sum(1 for a in on.portal["associations"] if a[0] == "contacts") == 1
+
+
+def test_a_plan_below_enterprise_is_believed(pair):
+    """With `tier: professional` definitions are not asked for; custom events end as unavailable, the rest goes."""
+    on = pair(more="      tier: professional\n")
+    send(on, identify("u", 1, email="u@x.example"), {"type": "track", "userId": "u", "event": "Seen"})
+    assert on.tally()[State.FILTERED, "custom_events_unavailable"] == 1
+    assert not [c for c in on.calls if "event-definitions" in c["path"]]

@@ -136,6 +136,9 @@ class World:
     def names(self, resolved, _profiles):
         return [Key("contact", "email", r.resolution.email) for r in resolved]
 
+    def reachable(self, profile, _records):
+        return bool(profile.email)
+
     def plan(self, resolved, _profiles, _records, _now_ms):
         key = Key("contact", "email", resolved.resolution.email)
         job = Job(resolved.offset, "m", "e")

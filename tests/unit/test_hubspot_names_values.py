@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millstream.destinations.admission import Admission
 from millstream.destinations.hubspot import names, settings
-from millstream.destinations.hubspot.planner import allowed_by_integrations
+from millstream.destinations.hubspot.planner import INTEGRATION_NAMES
 from millstream.destinations.hubspot.values import Unconvertible, convert, inferred_type
 from millstream.hubspot_api.schema import Property
+from millstream.workspace.model import Destination
 
 
 @pytest.mark.parametrize(
@@ -129,6 +131,7 @@ MULTI = Property("m", "enumeration", "checkbox", options=(("a", "Alpha"), ("b", 
         (Property("p", "date"), "2026-06-30", "2026-06-30"),
         (Property("p", "date"), "2026-06-30T23:30:00Z", "2026-06-30"),
         (Property("p", "date"), 1782864000, "2026-07-01"),
+        (Property("p", "date"), "1782864000", "2026-07-01"),
         (Property("p", "date"), 1782864000000, "2026-07-01"),
         (Property("p", "datetime"), "2026-06-30T10:00:00+02:00", "2026-06-30T08:00:00.000Z"),
         (PLAN, "alpha", "a"),
@@ -195,7 +198,7 @@ def test_types_of_new_properties(value, kind):
 )
 def test_integrations_in_every_spelling(integrations, allowed):
     """Users lose data on case: we do not."""
-    assert allowed_by_integrations(integrations, "crm") is allowed
+    assert Admission(Destination("crm", "hubspot"), INTEGRATION_NAMES).named(integrations) is allowed
 
 
 def test_settings_explain_the_end_of_api_keys():
