@@ -100,3 +100,13 @@ def test_mode_off_is_a_word():
 def test_an_alias_that_holds_itself_ends():
     """A recursive document is a problem, not a crash."""
     assert problems("sources: &a [*a]") != []
+
+
+def test_a_variable_that_is_not_set_is_told_once():
+    """It is not called a missing setting as well."""
+    text = (
+        "sources: [{name: s, write_keys: [k]}]\n"
+        "destinations: [{name: h, kind: hubspot, preset: classic, settings: {portal_id: '1', access_token: '${T}'}}]\n"
+    )
+    told = [message for _, path, message in problems(text, {}) if "access_token" in path]
+    assert told == ["environment variable T is not set"]

@@ -18,6 +18,7 @@ from millstream.cli import (
     sandbox,
     serve,
     snippet,
+    status,
     tail,
     testing,
     upkeep,
@@ -46,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"millstream {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for module in (
-        demo, init, check, serve, snippet, sandbox, tail, deadletter, upkeep, evaluate, dryrun, testing, replay,
+        demo, init, check, serve, snippet, sandbox, tail, status, deadletter, upkeep, evaluate, dryrun, testing, replay,
         importing,
     ):  # fmt: skip
         module.register(commands)

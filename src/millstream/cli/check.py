@@ -7,7 +7,7 @@ import asyncio
 import os
 from typing import Any
 
-from millstream.cli.output import Output, add_data, add_output
+from millstream.cli.output import Output, add_data, add_output, counted
 from millstream.runtime import settings as process
 from millstream.runtime.wire import check_online, read_workspace
 
@@ -48,8 +48,9 @@ def run(args: argparse.Namespace) -> int:
         return out.fail(f"{settings.config} has errors")
     workspace = loaded.workspace
     out.say(
-        f"{settings.config}: {len(workspace.sources)} sources, {len(workspace.destinations)} destinations, "
-        f"{sum(len(d.mappings) for d in workspace.destinations)} mappings. Fine."
+        f"{settings.config}: {counted(len(workspace.sources), 'source')}, "
+        f"{counted(len(workspace.destinations), 'destination')}, "
+        f"{counted(sum(len(d.mappings) for d in workspace.destinations), 'mapping')}. Fine."
     )
     if not args.online:
         return 0

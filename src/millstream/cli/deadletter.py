@@ -73,6 +73,7 @@ def _show(inspection: Inspection, args: argparse.Namespace, out: Output) -> int:
     if args.action == "list":
         if not letters:
             out.say("No dead letters.")
+            return 0
         columns = ("id", "destination", "at", "reason", "detail", "mapping", "message_id")
         out.table(columns, [tuple(letter[c] for c in columns) for letter in letters])
         return 0

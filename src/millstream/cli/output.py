@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+# States of outcomes in the colours of every command.
+COLOURS: Final = {
+    "delivered": "green",
+    "filtered": "dim",
+    "waiting": "yellow",
+    "retrying": "yellow",
+    "dead_lettered": "red",
+}
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class Output:
@@ -25,8 +37,18 @@ class Output:
         sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
         sys.stdout.flush()
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
-        """Rows under headings; on no terminal one JSON object a row."""
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+        *,
+        title: str = "",
+        cut: Collection[str] = (),
+    ) -> None:
+        """Rows under headings; on no terminal one JSON object a row.
+
+        `cut` keeps each row on one line of the terminal, for lists that one scans: these columns give way, the first one first.
+        """
         if self.as_json:
             for row in rows:
                 self.json(dict(zip(columns, row, strict=True)))
@@ -34,10 +56,20 @@ class Output:
         table = Table(
             title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold"
         )
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*(_cell(v) for v in row))
+        cells = [[_cell(value) for value in row] for row in rows]
+        widths = [max([len(c), *(row[at].cell_len for row in cells)]) for at, c in enumerate(columns)]
+        excess = sum(widths) + 2 * len(columns) - 2 - self.console.width
+        for column, width in zip(columns, widths, strict=True):
+            gives = max(min(excess, width - 6), 0) if column in cut else 0
+            excess -= gives
+            table.add_column(
+                column,
+                overflow="ellipsis" if cut else "fold",
+                no_wrap=bool(cut),
+                width=width - gives if cut else None,
+            )
+        for row in cells:
+            table.add_row(*row)
         self.console.print(table)
 
     def say(self, text: str) -> None:
@@ -54,12 +86,25 @@ class Output:
         return 1
 
 
-def _cell(value: Any) -> str:
+def counted(n: int, noun: str) -> str:
+    """`1 event`, `2,000 events`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def printable(value: Any) -> str:
+    """What came from outside, for a terminal: no control characters, which could move the cursor or change its title."""
     if value is None:
         return ""
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
+    text = (
+        json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else str(value)
+    )
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _cell(value: Any) -> Text:
+    """A cell, never read as markup; the words of an outcome's state in its colour."""
+    text = printable(value)
+    return Text(text, style=COLOURS.get(text.partition(" ")[0], ""))
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -42,8 +42,9 @@ def run(args: argparse.Namespace) -> int:
     """Serve the portal until interrupted."""
     out = Output(as_json=False)
     out.say(
-        f"HubSpot sandbox, portal {args.portal_id} ({args.tier}), on [bold]http://{args.host}:{args.port}[/bold]\n"
-        f"  token {args.token} · control API http://{args.host}:{args.port}/_sandbox/state"
+        f"HubSpot sandbox, portal {args.portal_id} ({args.tier}), token {args.token}\n"
+        f"  API and a page to look at it: [bold]http://{args.host}:{args.port}/[/bold]\n"
+        f"  control API: http://{args.host}:{args.port}/_sandbox/state"
     )
     try:
         run_sandbox(args)

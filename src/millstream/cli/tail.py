@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from millstream.cli.output import Output, add_data, add_output
+from millstream.cli.story import told
 from millstream.runtime import settings as process
 from millstream.runtime.inspection import Inspection, InspectionError
 
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
             while True:
                 offset, rows = inspection.rows(offset, rejected=args.rejected)
                 if rows:
-                    out.table(inspection.columns(rejected=args.rejected), rows)
+                    _show(inspection.columns(rejected=args.rejected), rows, out)
                 if not args.follow:
                     return 0
                 time.sleep(0.5)
@@ -62,13 +63,19 @@ def _story(inspection: Inspection, wanted: str, out: Output) -> int:
     for story in stories:
         if out.as_json:
             out.json(story)
-            continue
-        for heading, content in story.items():
-            out.say(f"[bold]{heading}[/bold]")
-            if isinstance(content, list) and content and isinstance(content[0], dict):
-                out.table(tuple(content[0]), [tuple(row.values()) for row in content])
-            elif isinstance(content, dict):
-                out.table(("", " "), list(content.items()))
-            else:
-                out.say(f"  {content}")
+        else:
+            out.say(told(story))
     return 0
+
+
+def _show(columns: tuple[str, ...], rows: list[tuple[Any, ...]], out: Output) -> None:
+    """On a terminal a line an event, with the time of day and the start of the messageId."""
+    if out.as_json:
+        out.table(columns, rows)
+        return
+    short = {"received": slice(11, 19), "message_id": slice(8), "payload": slice(60)}
+    shown = [
+        tuple(v and v[short[c]] if c in short else v for c, v in zip(columns, row, strict=True))
+        for row in rows
+    ]
+    out.table(columns, shown, cut={"event", "detail", "payload", *columns[6:]})

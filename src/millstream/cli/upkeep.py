@@ -1,4 +1,4 @@
-"""`millstream backup`, `forget`, `status`, `resume`: commands about the server's data and state."""
+"""`millstream backup`, `forget`, `resume`: commands that act on the server's data and state."""
 
 from __future__ import annotations
 
@@ -29,14 +29,11 @@ def register(commands: Any) -> None:
         ),
     )
     forget.add_argument("who", help="an email, a userId or a profile id")
-    status = commands.add_parser(
-        "status", help="how the server is doing", description="State of a running server."
-    )
     resume = commands.add_parser(
         "resume", help="end a destination's pause", description="Try a paused destination now."
     )
     resume.add_argument("destination", nargs="?", help="default: the only one there is")
-    for parser, name in ((backup, "backup"), (forget, "forget"), (status, "status"), (resume, "resume")):
+    for parser, name in ((backup, "backup"), (forget, "forget"), (resume, "resume")):
         add_data(parser)
         add_output(parser)
         parser.set_defaults(run=run, action=name)

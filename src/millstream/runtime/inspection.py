@@ -264,4 +264,4 @@ def _short(outcomes: list[Outcome]) -> str:
     worst = max(outcomes, key=lambda o: o.state)
     notes = {n for o in outcomes for n in o.notes}
     reason = "" if worst.reason == "ok" else f" ({worst.reason})"
-    return f"{worst.state.name.lower()}{reason}" + (f" +{len(notes)} notes" if notes else "")
+    return f"{worst.state.name.lower()}{reason}" + (f" +{len(notes)} note{'s' * (len(notes) > 1)}" if notes else "")

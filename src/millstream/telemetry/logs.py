@@ -60,3 +60,5 @@ def configure(level: str = "info", *, as_json: bool | None = None) -> None:
     root.setLevel(level.upper())
     for noisy in ("uvicorn.access", "aiohttp.access"):
         logging.getLogger(noisy).disabled = True
+    # What it says of starting and stopping we say ourselves, once for all listeners.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

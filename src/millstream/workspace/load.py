@@ -270,8 +270,11 @@ def _destination(path: str, item: dict[str, Any], reader: _Reader, catalog: Cata
     if kind not in catalog.kinds():
         reader.error(f"{path}.kind", f"no such kind: {kind}", f"known kinds: {', '.join(catalog.kinds())}")
         return destination
+    told = {p.path for p in reader.problems}  # a variable that is not set need not be called missing as well
     reader.problems += [
-        Problem(f"{path}.{p.path}", p.message, p.hint, p.severity) for p in catalog.check(destination)
+        Problem(f"{path}.{p.path}", p.message, p.hint, p.severity)
+        for p in catalog.check(destination)
+        if f"{path}.{p.path}" not in told
     ]
     return catalog.expand(destination)
 

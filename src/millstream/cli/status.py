@@ -1,0 +1,74 @@
+"""`millstream status`: how a running server stands, destination by destination."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rich.markup import escape
+
+from millstream.cli.output import COLOURS, Output, add_data, add_output, counted
+from millstream.runtime import settings as process
+from millstream.runtime.remote import RemoteError, command
+
+# What is worth a word when it is not zero, in the order in which one would ask.
+_PENDING: Final = (
+    ("lag", "behind"),
+    ("in_works", "in the works"),
+    ("waiting", "waiting"),
+    ("parked", "retrying"),
+    ("dead_letters", "dead letters"),
+)
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "status",
+        help="how the server is doing",
+        description="State of a running server: its log, and what became of the events at each destination.",
+    )
+    add_data(parser)
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask the server, or the data folder when none runs."""
+    out = Output(as_json=args.json)
+    settings = process.read(os.environ, config=args.config, data_dir=args.data_dir)
+    try:
+        answer = command(settings, os.environ, "status", {})
+    except RemoteError as error:
+        return out.fail(str(error))
+    if out.as_json:
+        out.json(answer)
+    else:
+        out.say("\n".join(_lines(answer)))
+    return 0
+
+
+def _lines(status: dict[str, Any]) -> Iterator[str]:
+    """The answer as a person reads it: a line for the log, a paragraph for each destination."""
+    log = status["log"]
+    behind = status["processor_lag"]
+    yield (
+        f"[bold]log[/bold]  {counted(log['end'] - log['start'], 'event')}, {log['bytes'] / 1e6:,.1f} MB"
+        + (f", {behind:,} not yet processed" if behind else ", all processed")
+    )
+    for name, stands in status["destinations"].items():
+        colour = "green" if stands["state"] == "running" else "red"
+        yield f"\n[bold]{escape(name)}[/bold]  [{colour}]{stands['state']}[/{colour}] {escape(stands['detail'])}".rstrip()
+        pending = [f"{stands[key]:,} {word}" for key, word in _PENDING if stands[key]]
+        yield f"  {', '.join(pending) or 'nothing pending'}"
+        if stands["daily_remaining"] is not None:
+            yield f"  {stands['daily_remaining']:,} calls left today"
+        if stands["switched_off"]:
+            yield f"  [yellow]switched off: {', '.join(stands['switched_off'])}[/yellow]"
+        for key, count in stands["events"].items():
+            state, _, reason = key.partition(":")
+            colour = COLOURS.get(state, "default")
+            why = "" if reason == "ok" else f"  {reason}"
+            yield f"  {count:>9,}  [{colour}]{state}[/{colour}]{why}"

@@ -1,0 +1,68 @@
+"""The whole story of one event, as a person reads it: what came, who it was, what became of it where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rich.markup import escape as _escape
+
+from millstream.cli.output import COLOURS, printable
+
+_HEAD: Final = frozenset({"type", "event", "offset", "source", "received", "status"})
+
+
+def escape(value: Any) -> str:
+    """What came from outside, as it is."""
+    return _escape(printable(value))
+
+
+def told(story: dict[str, Any]) -> str:
+    """`Inspection.stories` of one event as text with rich's markup."""
+    return "\n".join(_lines(story))
+
+
+def _lines(story: dict[str, Any]) -> Iterator[str]:
+    event = story["event"]
+    what = " ".join(escape(event[k]) for k in ("type", "event") if event.get(k))
+    yield f"[bold]{what}[/bold]  offset {event['offset']}, from {escape(event['source'])}, received {event['received']}"
+    if event["status"] != "new":
+        yield f"  [yellow]{event['status']}[/yellow]"
+    for key, value in event.items():
+        if key not in _HEAD:
+            yield f"  {key:12} {escape(value)}"
+    yield from _profile(story["profile"])
+    for heading, rows in story.items():
+        if heading.startswith("destination "):
+            yield f"\n[bold]{escape(heading.removeprefix('destination '))}[/bold]"
+            for row in rows:
+                yield from _outcome(row)
+
+
+def _profile(profile: dict[str, Any]) -> Iterator[str]:
+    if profile["id"] is None and profile["account"] is None:
+        yield "\n[bold]no profile[/bold]"
+        return
+    yield f"\n[bold]profile[/bold]  {profile['id'] or profile['account']}"
+    gained = "  (known since this event)" if profile["gained_address"] else ""
+    told_of = {"account": profile["account"], "address": (profile["email"] or "") + gained}
+    told_of |= {f"was {x}": "" for x in profile["superseded"]}
+    told_of |= {kind: ", ".join(values) for kind, values in profile["external_ids"].items()}
+    told_of["note"] = profile["note"]
+    for key, value in told_of.items():
+        if value:
+            yield f"  {key:12} {escape(value)}"
+
+
+def _outcome(row: dict[str, Any]) -> Iterator[str]:
+    name = escape(row["mapping"])
+    if not row["state"]:
+        yield f"  [dim]not       {name}: {escape(row['detail'])}[/dim]"
+        return
+    colour = COLOURS.get(row["state"], "default")
+    why = "" if row["reason"] == "ok" else f" ({row['reason']})"
+    call = f", by {row['call']}" if row["call"] else ""
+    yield f"  [{colour}]{row['state']}[/{colour}]{why}  {name} → {row['effect']}{call}"
+    for note in (row["notes"], row["detail"]):
+        if note:
+            yield f"            {escape(note)}"
