@@ -13,6 +13,7 @@ import json
 import sys
 from pathlib import Path
 
+from millstream.runtime.engine import tune_interpreter
 from millstream.runtime.serve import ServerThread
 from millstream.runtime.settings import Settings
 
@@ -36,7 +37,7 @@ def main():
     thread = ServerThread(settings, {"TOKEN": "t"})
     if "no-engine" in sys.argv:
         engine = thread.server.engine
-        engine.start = lambda: None
+        engine.start = tune_interpreter
         engine.stop = lambda: None
     print(json.dumps({"url": thread.start()}), flush=True)
     for line in sys.stdin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import json
@@ -54,14 +55,14 @@ class Server:
         self.log = log or MemoryLog()
         self.observer = Nobody()
         ids = iter(range(10**6))
-        api = TrackingAPI(
+        self.api = TrackingAPI(
             lambda: Workspace(SOURCES),
             self.log,
             self.observer,
             now_ms=lambda: NOW,
             new_id=lambda: f"g{next(ids)}",
         )
-        self.http = TestClient(api.app(), raise_server_exceptions=False)
+        self.http = TestClient(self.api.app(), raise_server_exceptions=False)
 
     @property
     def events(self):
@@ -307,3 +308,115 @@ def test_amplitude_identify_as_a_form(server):
         == 200
     )
     assert [e.type for e in server.events] == ["identify", "identify"]
+
+
+async def raw_call(app, messages, headers=(), query=b""):
+    """One identify call as ASGI, the body in the given messages; status and body of the answer."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/identify",
+        "query_string": query,
+        "headers": [(k.encode(), v.encode()) for k, v in headers],
+    }
+    given, said = iter(messages), []
+
+    async def receive():
+        return next(given)
+
+    async def send(message):
+        said.append(message)
+
+    await app(scope, receive, send)
+    return said[0]["status"], json.loads(said[1]["body"])
+
+
+def chunks(*parts):
+    """A body in parts."""
+    last = len(parts) - 1
+    return [{"type": "http.request", "body": p, "more_body": i < last} for i, p in enumerate(parts)]
+
+
+def test_a_body_in_parts(server):
+    """Parts are joined; of two headers under one name the first counts, of two values in a query the last."""
+    whole = json.dumps(IDENTIFY).encode()
+    authorization = basic("k1")["Authorization"]
+    twice = [("authorization", authorization), ("authorization", basic("nope")["Authorization"])]
+    app = server.api.app()
+    assert asyncio.run(raw_call(app, chunks(whole[:9], whole[9:], b""), twice))[0] == 200
+    assert asyncio.run(raw_call(app, chunks(whole), query=b"writeKey=nope&writeKey=k1"))[0] == 200
+    assert asyncio.run(raw_call(app, chunks(whole), twice[::-1]))[0] == 401
+    assert [e.user_id for e in server.events] == ["u", "u"]
+
+
+def test_a_body_without_end_is_not_kept(server):
+    """413 as soon as it is too large: what would come after is not asked for."""
+    endless = chunks(*[b" " * 1000] * 3, b"")[:3]
+    headers = basic("small").items()
+    status, said = asyncio.run(raw_call(server.api.app(), endless, [(k.lower(), v) for k, v in headers]))
+    assert (status, said["code"]) == (413, "too_large")
+
+
+def test_a_client_that_goes_away(server):
+    """Nothing of half a body is kept, and it is no failure of ours."""
+    cut = [*chunks(b'{"userId":', b"")[:1], {"type": "http.disconnect"}]
+    headers = [(k.lower(), v) for k, v in basic("k1").items()]
+    assert asyncio.run(raw_call(server.api.app(), cut, headers))[1]["code"] == "disconnected"
+    assert server.log.bounds().end == 0
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/identify"), ("GET", "/v1/pixel/identify")])
+def test_a_failure_of_ours_is_an_answer(method, path):
+    """500 with `code` and Retry-After, wherever it happens: SDKs keep the events."""
+
+    class Broken(MemoryLog):
+        async def append(self, _records):
+            raise RuntimeError("a defect")
+
+    answer = Server(Broken()).http.request(method, f"{path}?writeKey=k1&userId=u", json=IDENTIFY)
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "Retry-After" in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v1/track"), ("PUT", "/v1/batch"), ("POST", "/v1/pixel/track")]
+)
+def test_methods_that_a_path_does_not_take(server, method, path):
+    """405: the address is right, so a 404 would lead astray."""
+    assert server.http.request(method, path).status_code == 405
+
+
+def test_preflights_and_own_statistics(server):
+    """A 204 has no body and no length; what SDKs count of themselves is taken, whatever it is."""
+    preflight = server.http.options("/v1/m", headers={"Origin": "https://any.example"})
+    assert preflight.status_code == 204
+    assert "content-length" not in preflight.headers
+    answer = server.http.post("/v1/m", content=b"{", headers={"Origin": "https://any.example"})
+    assert (answer.status_code, answer.json()) == (200, {"success": True})
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://any.example"
+
+
+def test_bodies_wait_for_the_log_within_bounds(monkeypatch):
+    """While more is being written than may be, requests are asked to come back; afterwards they are taken again."""
+    monkeypatch.setattr("millstream.ingest.api.MAX_IN_FLIGHT_BYTES", 10)
+    held = asyncio.Event()
+
+    class Slow(MemoryLog):
+        async def append(self, records):
+            await held.wait()
+            return await super().append(records)
+
+    server = Server(Slow())
+    app, headers = server.api.app(), [(k.lower(), v) for k, v in basic("k1").items()]
+
+    async def scenario():
+        body = json.dumps(IDENTIFY).encode()
+        first = asyncio.create_task(raw_call(app, chunks(body), headers))
+        await asyncio.sleep(0)
+        refused = await raw_call(app, chunks(body), headers)
+        held.set()
+        return await first, refused, await raw_call(app, chunks(body), headers)
+
+    (first, _), (refused, why), (after, _) = asyncio.run(scenario())
+    assert (first, refused, after) == (200, 503, 200)
+    assert why["code"] == "overloaded"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -30,6 +29,33 @@ class Observer(Protocol):
         """One request was answered."""
 
 
+class Batch:
+    """What one request brings: records to append, and what is counted once they are durable."""
+
+    def __init__(self, source: Source, received_ms: int) -> None:
+        self.source = source
+        self.records: list[Record] = []
+        self.accepted: dict[str, int] = {}
+        self.rejected: list[str] = []
+        self.received_ms = received_ms
+
+    def add(self, item: Any, found: Event | Bad) -> None:
+        """One item and what became of it; a rejection is a record too."""
+        name = self.source.name
+        body = events.encode(found) if isinstance(found, Event) else b""
+        if len(body) > self.source.limits.event_bytes:
+            found = Bad("too_large", f"{len(body)} bytes; the source allows {self.source.limits.event_bytes}")
+        if isinstance(found, Event):
+            time_ms = timestamps.to_ms(found.timestamp) or self.received_ms
+            kind, id_hash = KIND_OF_TYPE[found.type], message_hash(name, found.message_id)
+            self.records.append(Record(kind, name, id_hash, time_ms, self.received_ms, body))
+            self.accepted[found.type] = self.accepted.get(found.type, 0) + 1
+        else:
+            body = _rejection(item, found)
+            self.records.append(Record(Kind.REJECTED, name, 0, self.received_ms, self.received_ms, body))
+            self.rejected.append(found.reason)
+
+
 class Acceptance:
     """Appends what requests bring and reports it."""
 
@@ -37,41 +63,23 @@ class Acceptance:
         self._log = log
         self._observer = observer
 
-    async def accept(
-        self, source: Source, parsed: Sequence[tuple[Any, Event | Bad]], received_ms: int
-    ) -> int:
-        """Append all items, rejected ones as such; return how many were events, once they are durable.
+    async def accept(self, batch: Batch) -> None:
+        """Append all records; return once they are durable.
 
         Raises what the log raises; then nothing was accepted.
         """
-        records: list[Record] = []
-        accepted: dict[str, int] = {}
-        rejected: list[str] = []
-        for item, found in parsed:
-            body = events.encode(found) if isinstance(found, Event) else b""
-            if len(body) > source.limits.event_bytes:
-                found = Bad("too_large", f"{len(body)} bytes; the source allows {source.limits.event_bytes}")
-            if isinstance(found, Event):
-                time_ms = timestamps.to_ms(found.timestamp) or received_ms
-                kind = KIND_OF_TYPE[found.type]
-                id_hash = message_hash(source.name, found.message_id)
-                records.append(Record(kind, source.name, id_hash, time_ms, received_ms, body))
-                accepted[found.type] = accepted.get(found.type, 0) + 1
-            else:
-                records.append(self._rejection(source, item, found, received_ms))
-                rejected.append(found.reason)
-        if records:
-            await self._log.append(records)
-        for kind_name, n in accepted.items():
-            self._observer.accepted(source.name, kind_name, n)
-        for reason in rejected:
-            self._observer.rejected(source.name, reason)
-        return sum(accepted.values())
+        if batch.records:
+            await self._log.append(batch.records)
+        for kind, n in batch.accepted.items():
+            self._observer.accepted(batch.source.name, kind, n)
+        for reason in batch.rejected:
+            self._observer.rejected(batch.source.name, reason)
 
-    def _rejection(self, source: Source, item: Any, bad: Bad, received_ms: int) -> Record:
-        try:
-            payload = msgspec.json.encode(item)[:_KEPT_BYTES].decode("utf-8", "replace")
-        except (TypeError, ValueError, RecursionError):
-            payload = repr(type(item))
-        body = msgspec.json.encode({"reason": bad.reason, "detail": bad.detail, "payload": payload})
-        return Record(Kind.REJECTED, source.name, 0, received_ms, received_ms, body)
+
+def _rejection(item: Any, bad: Bad) -> bytes:
+    """The body of a rejected item's record."""
+    try:
+        payload = msgspec.json.encode(item)[:_KEPT_BYTES].decode("utf-8", "replace")
+    except (TypeError, ValueError, RecursionError):
+        payload = repr(type(item))
+    return msgspec.json.encode({"reason": bad.reason, "detail": bad.detail, "payload": payload})

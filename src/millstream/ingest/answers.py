@@ -5,47 +5,97 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
-from starlette.responses import Response
+from starlette.types import Send
 
 from millstream.workspace.model import Source
 
 GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
 
-def success() -> Response:
+class Refuse(Protocol):
+    """How a dialect is told that a whole request was not taken."""
+
+    def __call__(self, status: int, _code: str, message: str, retry_after_s: float = 0, /) -> Answer:
+        """The answer."""
+
+
+class Answer(msgspec.Struct):
+    """What goes back: without a `media_type` there is no content at all. `headers` come beside type and length."""
+
+    status: int
+    body: bytes = b""
+    media_type: str = ""
+    headers: dict[str, str] = {}
+
+    async def send(self, send: Send) -> None:
+        """Give it to the server."""
+        headers = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in self.headers.items()]
+        if self.media_type:
+            headers.append((b"content-type", self.media_type.encode("latin-1")))
+            headers.append((b"content-length", str(len(self.body)).encode()))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+class Refused(Exception):
+    """A request of which nothing is taken, with what it is told."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+def success() -> Answer:
     """Exactly 200: Python SDKs take 201, 202 and 204 for failures."""
-    return Response(b'{"success":true}', media_type="application/json")
+    return Answer(200, b'{"success":true}', "application/json")
 
 
-def ok_text() -> Response:
+def no_content() -> Answer:
+    """What a preflight gets; its headers say the rest."""
+    return Answer(204)
+
+
+def ok_text() -> Answer:
     """RudderStack's own paths."""
-    return Response(b"OK", media_type="text/plain")
+    return Answer(200, b"OK", "text/plain; charset=utf-8")
 
 
-def pixel() -> Response:
+def pixel() -> Answer:
     """One transparent pixel."""
-    return Response(GIF, media_type="image/gif", headers={"Cache-Control": "no-store"})
+    return Answer(200, GIF, "image/gif", {"Cache-Control": "no-store"})
 
 
-def error(status: int, code: str, message: str, retry_after_s: float = 0) -> Response:
+def error(status: int, code: str, message: str, retry_after_s: float = 0) -> Answer:
     """JSON with `code` and `message`: without them rudder-sdk-python retries a 4xx for ever."""
     body = msgspec.json.encode({"success": False, "code": code, "message": message})
-    return _with_retry(Response(body, status, media_type="application/json"), retry_after_s)
+    return Answer(status, body, "application/json", _retry_after(retry_after_s))
 
 
-def amplitude_success(events: int, size: int, now_ms: int) -> Response:
+def amplitude_success(events: int, size: int, now_ms: int) -> Answer:
     """Amplitude's SDKs believe the body's `code`."""
     body = {"code": 200, "events_ingested": events, "payload_size_bytes": size, "server_upload_time": now_ms}
-    return Response(msgspec.json.encode(body), media_type="application/json")
+    return Answer(200, msgspec.json.encode(body), "application/json")
 
 
-def amplitude_error(status: int, message: str, retry_after_s: float = 0, **more: Any) -> Response:
+def amplitude_error(status: int, message: str, retry_after_s: float = 0, **more: Any) -> Answer:
     """Amplitude's error; `missing_field` or an index list keeps its SDKs from sending the whole batch again."""
     body = msgspec.json.encode({"code": status, "error": message, **more})
-    return _with_retry(Response(body, status, media_type="application/json"), retry_after_s)
+    return Answer(status, body, "application/json", _retry_after(retry_after_s))
+
+
+def amplitude_missing(field: str) -> Answer:
+    """A request without something that every request has."""
+    return amplitude_error(400, "Request missing required field", missing_field=field)
+
+
+def amplitude_refusal(status: int, _code: str, message: str, retry_after_s: float = 0) -> Answer:
+    """A refusal of the whole request in Amplitude's words: it knows no codes, and 413 makes its SDKs send less."""
+    if status == 413:
+        return amplitude_error(413, "Payload too large")
+    return amplitude_error(status, message, retry_after_s, missing_field="events")
 
 
 def allow(origin: str | None, source: Source | None) -> bool:
@@ -71,7 +121,5 @@ def cors(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _with_retry(response: Response, retry_after_s: float) -> Response:
-    if retry_after_s > 0:
-        response.headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
-    return response
+def _retry_after(seconds: float) -> dict[str, str]:
+    return {"Retry-After": str(max(1, math.ceil(seconds)))} if seconds > 0 else {}

@@ -1,37 +1,25 @@
-"""Request bodies: read within bounds, decompressed within bounds, whatever the content type claims."""
+"""Request bodies: decompressed within bounds, whatever the content type claims, and decoded."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 
 from millstream.ingest.dialects.segment import Malformed
+from millstream.ingest.request import TooLarge
 
 _decoder = msgspec.json.Decoder()
 
 
-class TooLarge(Exception):
-    """The body is larger than the source allows."""
-
-
-async def read(stream: AsyncIterator[bytes], encoding: str, limit: int) -> bytes:
-    """The body's bytes, gunzipped when the header or the first bytes say so; never more than `limit`.
+def unpack(raw: bytes, encoding: str, limit: int) -> bytes:
+    """The body, gunzipped when the header or the first bytes say so; never more than `limit` bytes.
 
     Raises `TooLarge` and `Malformed`.
     """
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in stream:
-        size += len(chunk)
-        if size > limit:
-            raise TooLarge
-        chunks.append(chunk)
-    raw = b"".join(chunks)
-    if encoding.strip().lower() in {"gzip", "x-gzip"} or raw[:2] == b"\x1f\x8b":
-        return gunzip(raw, limit) if raw[:2] == b"\x1f\x8b" else raw
+    if raw[:2] == b"\x1f\x8b":
+        return gunzip(raw, limit)
     if encoding.strip().lower() == "deflate":
         return _inflate(zlib.decompressobj(), raw, limit)
     return raw

@@ -6,8 +6,9 @@ Reasons are Segment's codes where they exist; `REASONS` is the closed list, docu
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+import msgspec
 
 from millstream.spec import events, timestamps
 from millstream.spec.events import Event, GroupMembership, TraitOperation
@@ -37,19 +38,17 @@ REASONS: Final[dict[str, str]] = {
 _MAX_ID: Final = 500
 _MAX_MESSAGE_ID: Final = 100
 _MAX_DEPTH: Final = 200
-_NO_IDS: Final = {"userId": None, "anonymousId": None, "groupId": None, "previousId": None}
+_CONTAINERS: Final = frozenset({dict, list})
 
 
-@dataclass(frozen=True, slots=True)
-class Bad:
+class Bad(msgspec.Struct, frozen=True):
     """Why an item is no event."""
 
     reason: str
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """What an item inherits from its request. `new_id` is asked only for items without a usable messageId."""
 
     source: str
@@ -61,6 +60,7 @@ class Envelope:
     sent_at: Any = None
     anonymous_id: str | None = None
     ip: str | None = None
+    imported: bool = False
 
 
 def parse(item: Any, envelope: Envelope, kind: str | None = None) -> Event | Bad:
@@ -72,12 +72,12 @@ def parse(item: Any, envelope: Envelope, kind: str | None = None) -> Event | Bad
     what: Any = kind or item.get("type")
     if what not in events.type_names:
         return Bad("unknown_type", str(what)[:100])
-    objects = _objects(item, envelope)
-    if isinstance(objects, Bad):
-        return objects
-    properties, traits, context, integrations = objects
-    ids: dict[str, str | None] = dict(_NO_IDS)
-    for name in _NO_IDS:
+    for name in ("properties", "traits", "context"):
+        value = item.get(name)
+        if value is not None and not isinstance(value, dict):
+            return Bad(f"{name}_not_object", type(value).__name__)
+    ids: dict[str, str] = {}
+    for name in ("userId", "anonymousId", "groupId", "previousId"):
         given = item.get(name)
         if given is None or given == "":
             continue
@@ -85,42 +85,9 @@ def parse(item: Any, envelope: Envelope, kind: str | None = None) -> Event | Bad
         if found is None:
             return Bad("id_not_string", name)
         ids[name] = found
-    if ids["anonymousId"] is None and ids["userId"] is None:
+    if envelope.anonymous_id and "anonymousId" not in ids and "userId" not in ids:
         ids["anonymousId"] = envelope.anonymous_id
-    problem = _problem(what, item, ids)
-    if problem is not None:
-        return problem
-    if what in {"identify", "group"} and not traits and isinstance(context.get("traits"), dict):
-        traits = context["traits"]
-    if envelope.ip and item.get("channel") in {"browser", "web", "client", "mobile"}:
-        context.setdefault("ip", envelope.ip)
-    original = item.get("originalTimestamp") or item.get("timestamp")
-    sent = item.get("sentAt") or envelope.sent_at
-    time_ms, _note = timestamps.corrected(original, sent, envelope.received_ms)
-    original_ms, sent_ms = timestamps.to_ms(original), timestamps.to_ms(sent)
-    return Event(
-        type=what,
-        message_id=_message_id(item.get("messageId"), envelope.new_id),
-        timestamp=timestamps.to_iso(time_ms),
-        received_at=timestamps.to_iso(envelope.received_ms),
-        source=envelope.source,
-        user_id=ids["userId"],
-        anonymous_id=ids["anonymousId"],
-        group_id=ids["groupId"],
-        previous_id=ids["previousId"],
-        event=_text(item.get("event")) if what == "track" else None,
-        name=_name(item, properties) if what in {"page", "screen"} else None,
-        category=item.get("category") if what in {"page", "screen"} else None,
-        properties=properties if what not in {"identify", "group", "alias"} else {},
-        traits=traits if what in {"identify", "group"} else {},
-        context=context,
-        integrations=integrations,
-        original_timestamp=timestamps.to_iso(original_ms) if original_ms is not None else None,
-        sent_at=timestamps.to_iso(sent_ms) if sent_ms is not None else None,
-        channel=item["channel"] if isinstance(item.get("channel"), str) else None,
-        version=item.get("version") if isinstance(item.get("version"), str | int) else None,
-        dialect=envelope.dialect,
-    )
+    return _problem(what, item, ids) or _event(what, item, ids, envelope)
 
 
 def amplitude_operations(given: Any) -> tuple[dict[str, Any], list[TraitOperation]]:
@@ -167,35 +134,13 @@ def memberships(groups: Any) -> list[GroupMembership]:
     return found[:10]
 
 
-def _objects(
-    item: dict[str, Any], envelope: Envelope
-) -> Bad | tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """properties, traits, context and integrations, the last two merged over the request's."""
-    found = []
-    for name, inherited in (
-        ("properties", None),
-        ("traits", None),
-        ("context", envelope.context),
-        ("integrations", envelope.integrations),
-    ):
-        value = item.get(name)
-        if value is None:
-            value = {}
-        if not isinstance(value, dict):
-            if name == "integrations":
-                value = {}
-            else:
-                return Bad(f"{name}_not_object", type(value).__name__)
-        found.append({**inherited, **value} if inherited else value)
-    properties, traits, context, integrations = found
-    return properties, traits, context, integrations
-
-
-def _problem(what: str, item: dict[str, Any], ids: dict[str, str | None]) -> Bad | None:
+def _problem(what: str, item: dict[str, Any], ids: dict[str, str]) -> Bad | None:
     """What Segment's own validation would object to."""
     if what == "alias":
-        return None if ids["userId"] and ids["previousId"] else Bad("id_required", "userId and previousId")
-    if ids["userId"] is None and ids["anonymousId"] is None:
+        return (
+            None if "userId" in ids and "previousId" in ids else Bad("id_required", "userId and previousId")
+        )
+    if "userId" not in ids and "anonymousId" not in ids:
         return Bad("no_user_anon_id")
     if what == "track":
         event = item.get("event")
@@ -203,13 +148,59 @@ def _problem(what: str, item: dict[str, Any], ids: dict[str, str | None]) -> Bad
             return Bad("event_not_defined")
         if not isinstance(event, str | int | float) or isinstance(event, bool):
             return Bad("event_not_string", type(event).__name__)
-    if what == "group" and ids["groupId"] is None:
+    if what == "group" and "groupId" not in ids:
         return Bad("id_required", "groupId")
     if what in {"page", "screen"}:
         for name in ("name", "category"):
             if not isinstance(item.get(name), str | None):
                 return Bad(f"{name}_not_string", type(item[name]).__name__)
     return None
+
+
+def _event(what: events.EventType, item: dict[str, Any], ids: dict[str, str], envelope: Envelope) -> Event:
+    """The event of an item that has no problem."""
+    about_who, view = what in {"identify", "group"}, what in {"page", "screen"}
+    properties = {} if about_who or what == "alias" else item.get("properties") or {}
+    context = _merged(envelope.context, item.get("context"))
+    traits = item.get("traits") or {} if about_who else {}
+    if about_who and not traits and isinstance(context.get("traits"), dict):
+        traits = context["traits"]
+    channel, version = item.get("channel"), item.get("version")
+    if envelope.ip and isinstance(channel, str) and channel in {"browser", "web", "client", "mobile"}:
+        context.setdefault("ip", envelope.ip)
+    integrations = item.get("integrations")
+    original_ms = timestamps.to_ms(item.get("originalTimestamp") or item.get("timestamp"))
+    sent_ms = timestamps.to_ms(item.get("sentAt") or envelope.sent_at)
+    received_ms = envelope.received_ms
+    return Event(
+        type=what,
+        message_id=_message_id(item.get("messageId"), envelope.new_id),
+        timestamp=timestamps.to_iso(timestamps.corrected(original_ms, sent_ms, received_ms)),
+        received_at=timestamps.to_iso(received_ms),
+        source=envelope.source,
+        user_id=ids.get("userId"),
+        anonymous_id=ids.get("anonymousId"),
+        group_id=ids.get("groupId"),
+        previous_id=ids.get("previousId"),
+        event=_text(item.get("event")) if what == "track" else None,
+        name=_name(item, properties) if view else None,
+        category=item.get("category") if view else None,
+        properties=properties,
+        traits=traits,
+        context=context,
+        integrations=_merged(envelope.integrations, integrations if isinstance(integrations, dict) else None),
+        original_timestamp=timestamps.to_iso(original_ms) if original_ms is not None else None,
+        sent_at=timestamps.to_iso(sent_ms) if sent_ms is not None else None,
+        channel=channel if isinstance(channel, str) else None,
+        version=version if isinstance(version, str | int) else None,
+        dialect=envelope.dialect,
+        imported=envelope.imported,
+    )
+
+
+def _merged(inherited: dict[str, Any] | None, own: dict[str, Any] | None) -> dict[str, Any]:
+    """The item's own values over its request's."""
+    return {**inherited, **(own or {})} if inherited else own or {}
 
 
 def _name(item: dict[str, Any], properties: dict[str, Any]) -> str | None:
@@ -220,7 +211,7 @@ def _name(item: dict[str, Any], properties: dict[str, Any]) -> str | None:
 
 def _identifier(value: Any) -> str | None:
     """An id as text; None for what is none."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if type(value) is not str and (isinstance(value, bool) or not isinstance(value, str | int | float)):
         return None
     text = _text(value)
     return text if len(text) <= _MAX_ID else None
@@ -245,12 +236,12 @@ def _too_deep(value: Any) -> bool:
     """Whether it nests deeper than is allowed; without recursion, since depth is the danger."""
     level = [value]
     for _ in range(_MAX_DEPTH):
-        below = []
-        for outer in level:
-            for inner in outer.values() if type(outer) is dict else outer:
-                if type(inner) is dict or type(inner) is list:
-                    below.append(inner)  # noqa: PERF401  (a comprehension costs twice as much here)
-        if not below:
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in _CONTAINERS
+        ]
+        if not level:
             return False
-        level = below
     return True

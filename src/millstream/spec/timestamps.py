@@ -28,9 +28,7 @@ def to_ms(value: Any) -> int | None:
     return _text_ms(value)
 
 
-@lru_cache(
-    maxsize=4096
-)  # one text is asked for up to three times an event, `sentAt` once for each of a batch
+@lru_cache(maxsize=4096)  # `sentAt` is asked for once for each item of a batch, an event's time twice
 def _text_ms(value: str) -> int | None:
     text = value.strip()
     if text.isascii() and text.isdigit():
@@ -46,28 +44,27 @@ def _text_ms(value: str) -> int | None:
         return None
 
 
-@lru_cache(maxsize=256)  # all items of a request share the receipt and mostly `sentAt`
 def to_iso(ms: int) -> str:
     """ISO 8601 in UTC with milliseconds and `Z`."""
     seconds, millis = divmod(ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{millis:03d}Z"
+    return f"{_second(seconds)}.{millis:03d}Z"
 
 
-def corrected(original: Any, sent: Any, received_ms: int) -> tuple[int, str | None]:
-    """The event time (ms) and a remark: `receivedAt - (sentAt - originalTimestamp)`.
+@lru_cache(maxsize=1024)  # what arrives together was said within few seconds
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
-    Without `sent` the original stands; without a readable original, `sent`, then the receipt. A time later than the
-    receipt + 24 h counts as the receipt (`clock_skew`).
+
+def corrected(original_ms: int | None, sent_ms: int | None, received_ms: int) -> int:
+    """The event time (ms): `receivedAt - (sentAt - originalTimestamp)`.
+
+    Without `sent_ms` the original stands; without the original the receipt. A time later than the receipt + 24 h, or
+    outside of what times can be, counts as the receipt.
     """
-    original_ms, sent_ms = to_ms(original), to_ms(sent)
-    note = "timestamp_unreadable" if original not in {None, ""} and original_ms is None else None
-    if original_ms is not None and sent_ms is not None:
-        time_ms = received_ms - (sent_ms - original_ms)
-    else:
-        time_ms = original_ms if original_ms is not None else received_ms
-    if time_ms > received_ms + DAY_MS:
-        return received_ms, "clock_skew"
-    return time_ms if _within(time_ms) is not None else received_ms, note
+    if original_ms is None:
+        return received_ms
+    time_ms = original_ms if sent_ms is None else received_ms - (sent_ms - original_ms)
+    return time_ms if _EARLIEST <= time_ms <= min(_LATEST, received_ms + DAY_MS) else received_ms
 
 
 def _within(ms: int) -> int | None:

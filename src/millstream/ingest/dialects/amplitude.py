@@ -6,8 +6,9 @@ event as well, since the profile is what they change.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from millstream.spec import timestamps
 from millstream.spec.events import Event
@@ -70,7 +71,8 @@ def parse_event(item: Any, envelope: Envelope, min_id_length: int = 5) -> Event 
             envelope,
             item,
         )
-    time_ms, _ = timestamps.corrected(time, envelope.sent_at, envelope.received_ms)
+    original_ms = timestamps.to_ms(time)
+    time_ms = timestamps.corrected(original_ms, timestamps.to_ms(envelope.sent_at), envelope.received_ms)
     traits, operations = amplitude_operations(item.get("user_properties"))
     groups = memberships(item.get("groups"))
     # `set_group` repeats the membership as a user property: no trait of the person (SEMANTICS 24).
@@ -93,9 +95,7 @@ def parse_event(item: Any, envelope: Envelope, min_id_length: int = 5) -> Event 
         operations=operations,
         groups=groups,
         context=_context(item, envelope),
-        original_timestamp=timestamps.to_iso(int(time))
-        if time is not None and timestamps.to_ms(time)
-        else None,
+        original_timestamp=timestamps.to_iso(int(time)) if time is not None and original_ms else None,
         dialect="amplitude",
     )
 
@@ -109,7 +109,8 @@ def parse_group(item: Any, envelope: Envelope, event: dict[str, Any] | None = No
         return Bad("missing_group")
     event = event or {}
     traits, operations = amplitude_operations(item.get("group_properties"))
-    time_ms, _ = timestamps.corrected(event.get("time"), envelope.sent_at, envelope.received_ms)
+    original_ms, sent_ms = timestamps.to_ms(event.get("time")), timestamps.to_ms(envelope.sent_at)
+    time_ms = timestamps.corrected(original_ms, sent_ms, envelope.received_ms)
     return Event(
         type="group",
         message_id=_message_id(event, envelope),

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from millstream.spec.events import Event
-from millstream.spec.parse import Bad, Envelope, parse
-
 LETTERS: Final = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias"}
 
 
@@ -29,13 +26,6 @@ def items(body: Any) -> list[Any]:
     if not batch:
         raise Malformed("empty_batch", "`batch` is empty")
     return batch
-
-
-def parse_all(
-    given: Iterable[Any], envelope: Envelope, kind: str | None = None
-) -> list[tuple[Any, Event | Bad]]:
-    """Each item with what became of it; one bad item never harms another."""
-    return [(item, parse(item, envelope, kind)) for item in given]
 
 
 def from_query(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
