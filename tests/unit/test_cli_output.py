@@ -7,6 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
+from millstream.cli import main
 from millstream.cli.output import Output, counted, printable
 from millstream.cli.status import _lines
 from millstream.cli.story import told
@@ -84,6 +85,7 @@ def test_status_says_what_is_pending():
     stands = {
         "state": "paused",
         "detail": "401",
+        "until": "2026-11-21T23:00:00.000Z",
         "lag": 7,
         "in_works": 0,
         "waiting": 2,
@@ -103,6 +105,7 @@ def test_status_says_what_is_pending():
         )
     )
     assert "1 event," in text
+    assert "tried again at 2026-11-21T23:00:00.000Z" in text
     assert "7 behind, 2 waiting, 1 dead letters" in text
     assert "1,000" in text
     assert "no_identity_yet" in text
@@ -112,3 +115,20 @@ def test_status_says_what_is_pending():
 def test_counted():
     """One event, two events."""
     assert [counted(n, "event") for n in (0, 1, 2000)] == ["0 events", "1 event", "2,000 events"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("{", "is not JSON"), ("[]", "no call is given"), ("\xff\xfe", "is not JSON"), (None, "No such file")],
+)
+def test_a_file_that_cannot_be_tried_is_one_line(tmp_path, capsys, content, says):
+    """`dryrun` says what is wrong with the file; no stack trace."""
+    file = tmp_path / "e.json"
+    if content is not None:
+        file.write_bytes(content.encode("latin-1"))
+    with pytest.raises(SystemExit) as ended:
+        main(["dryrun", str(file), "--config", str(tmp_path / "c.yaml")])
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert says in said
+    assert "Traceback" not in said

@@ -23,6 +23,8 @@ from millstream.cli import (
     testing,
     upkeep,
 )
+from millstream.cli.output import Output
+from millstream.runtime.failure import Failure
 from millstream.runtime.settings import SettingsError
 
 _EPILOG = """\
@@ -63,11 +65,10 @@ def main(argv: list[str] | None = None) -> None:
         return
     try:
         code = args.run(args)
-    except SettingsError as error:
-        print(f"millstream: {error}", file=sys.stderr)  # noqa: T201
-        code = 2
-    except KeyboardInterrupt:
-        code = 130
     except BrokenPipeError:
         code = 0
+    except (Failure, OSError) as error:
+        code = Output().fail(str(error)) + isinstance(error, SettingsError)
+    except KeyboardInterrupt:
+        code = 130
     sys.exit(code or 0)

@@ -7,8 +7,7 @@ import asyncio
 import os
 from typing import Any
 
-from millstream.cli.output import Output, add_data, add_output, counted
-from millstream.runtime import settings as process
+from millstream.cli.output import Output, add_data, add_output, counted, settings_of
 from millstream.runtime.wire import check_online, read_workspace
 
 
@@ -36,7 +35,7 @@ def register(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check; exit 1 when there are errors."""
     out = Output(as_json=args.json)
-    settings = process.read(os.environ, config=args.config, data_dir=args.data_dir)
+    settings = settings_of(args)
     loaded = read_workspace(settings, os.environ)
     rows = [
         (p.problem.severity, p.line or None, p.problem.path, p.problem.message, p.problem.hint)

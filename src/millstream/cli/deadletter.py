@@ -7,10 +7,9 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-from millstream.cli.output import Output, add_data, add_output
-from millstream.runtime import settings as process
-from millstream.runtime.inspection import Inspection, InspectionError
-from millstream.runtime.remote import RemoteError, command
+from millstream.cli.output import Output, add_data, add_output, settings_of
+from millstream.runtime.inspection import Inspection
+from millstream.runtime.remote import command
 
 
 def register(commands: Any) -> None:
@@ -41,27 +40,24 @@ def register(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do one action."""
     out = Output(as_json=args.json)
-    settings = process.read(os.environ, config=args.config, data_dir=args.data_dir)
-    try:
-        if args.action in {"list", "show"}:
-            with Inspection(settings, os.environ) as inspection:
-                return _show(inspection, args, out)
-        if not (args.ids or args.reason or args.since or args.until or args.all):
-            return out.fail("say which: their numbers, --reason, --since, --until, or --all")
-        answer = command(
-            settings,
-            os.environ,
-            args.action,
-            {
-                "destination": args.destination,
-                "ids": args.ids or None,
-                "reason": args.reason,
-                "since_ms": args.since,
-                "until_ms": args.until,
-            },
-        )
-    except (InspectionError, RemoteError) as error:
-        return out.fail(str(error))
+    settings = settings_of(args)
+    if args.action in {"list", "show"}:
+        with Inspection(settings, os.environ) as inspection:
+            return _show(inspection, args, out)
+    if not (args.ids or args.reason or args.since or args.until or args.all):
+        return out.fail("say which: their numbers, --reason, --since, --until, or --all")
+    answer = command(
+        settings,
+        os.environ,
+        args.action,
+        {
+            "destination": args.destination,
+            "ids": args.ids or None,
+            "reason": args.reason,
+            "since_ms": args.since,
+            "until_ms": args.until,
+        },
+    )
     out.table(tuple(answer), [tuple(answer.values())])
     return 0
 

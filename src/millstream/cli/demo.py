@@ -11,7 +11,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from millstream.cli.output import Output, add_output
-from millstream.runtime.demo import WRITE_KEY, DemoFailed, Stage, run, stage
+from millstream.runtime.demo import WRITE_KEY, Stage, run, stage
 
 _NEXT = """
 [bold]Go on[/bold] while this runs (Ctrl-C ends it):
@@ -58,8 +58,6 @@ def demo(args: argparse.Namespace) -> int:
                 out.say(_NEXT.format(sandbox=on.sandbox_url, server=on.server_url, key=WRITE_KEY))
                 while True:
                     time.sleep(1)
-    except DemoFailed as error:
-        return out.fail(str(error))
     except KeyboardInterrupt:
         out.say("\nEnded; nothing is left behind.")
     return 0

@@ -8,11 +8,9 @@ import os
 import sys
 from typing import Any
 
-from millstream.cli.output import Output, add_data, add_output
-from millstream.runtime import settings as process
+from millstream.cli.output import Output, add_data, add_output, escaped, settings_of
 from millstream.runtime.dryrun import dry_run
 from millstream.runtime.trial import TrialFailed
-from millstream.runtime.wire import StartError
 
 
 def register(commands: Any) -> None:
@@ -37,19 +35,16 @@ def register(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Rehearse."""
     out = Output(as_json=args.json)
-    settings = process.read(os.environ, config=args.config, data_dir=args.data_dir)
-    try:
-        items = None if args.event is not None else _items(args.file)
-        answers = dry_run(
-            settings,
-            os.environ,
-            items=items,
-            message_id=args.event,
-            source=args.source,
-            destination=args.destination,
-        )
-    except (TrialFailed, StartError, OSError, ValueError) as error:
-        return out.fail(str(error))
+    settings = settings_of(args)
+    items = None if args.event is not None else _items(args.file)
+    answers = dry_run(
+        settings,
+        os.environ,
+        items=items,
+        message_id=args.event,
+        source=args.source,
+        destination=args.destination,
+    )
     for answer in answers:
         if out.as_json:
             out.json(answer)
@@ -59,33 +54,40 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _items(file: str) -> list[Any]:
-    """One call, a list of calls, a batch, or one call a line. Raises `ValueError` and `OSError`."""
+    """One call, a list of calls, a batch, or one call a line. Raises `TrialFailed` and `OSError`."""
     if file == "-":
-        text = sys.stdin.read()
+        raw = sys.stdin.buffer.read()
     else:
-        with open(file, encoding="utf-8") as opened:  # noqa: PTH123  (a name that somebody typed)
-            text = opened.read()
+        with open(file, "rb") as opened:  # noqa: PTH123  (a name that somebody typed)
+            raw = opened.read()
     try:
-        found = json.loads(text)
-    except ValueError:
-        found = [json.loads(line) for line in text.splitlines() if line.strip()]
+        found = _decoded(raw)
+    except ValueError as error:
+        raise TrialFailed(f"{'standard input' if file == '-' else file} is not JSON: {error}") from None
     if isinstance(found, dict):
         found = found.get("batch") or [found]
     if not isinstance(found, list) or not found:
-        raise ValueError("no call is given")
+        raise TrialFailed("no call is given")
     return found
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except json.JSONDecodeError:
+        return [json.loads(line) for line in raw.splitlines() if line.strip()]
 
 
 def _show(answer: dict[str, Any], out: Output) -> None:
     event = answer["event"]
-    out.say(f"[bold]{event['type']}[/bold] {event.get('event', '')} {event['messageId']}")
+    out.say(f"[bold]{event['type']}[/bold] {escaped(event.get('event', ''))} {escaped(event['messageId'])}")
     columns = ("mapping", "effect", "state", "reason", "detail", "notes")
     out.table(columns, [tuple(o[c] for c in columns) for o in answer["outcomes"]])
     if answer["changes"]:
         rows = [(c["object"], c["record"], c["property"], c["old"], c["new"]) for c in answer["changes"]]
         out.table(("object", "record", "property", "old", "new"), rows, title="would change")
     for request in answer["requests"]:
-        out.say(f"\n[bold]{request['request']}[/bold]")
+        out.say(f"\n[bold]{escaped(request['request'])}[/bold]")
         out.verbatim(json.dumps(request["body"], indent=2, ensure_ascii=False))
     if not answer["requests"]:
         out.say("nothing would be sent")

@@ -19,6 +19,7 @@ sources:
     write_keys: ["{server_key}"]
   - name: web
     write_keys: ["{web_key}"]
+    browser: true        # pages show its key to everybody: nobody makes properties in HubSpot with it
     origins: []          # browsers of which sites may send; empty: any
 
 destinations:

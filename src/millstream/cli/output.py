@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+
+from millstream.runtime.settings import Settings, read
 
 # States of outcomes in the colours of every command.
 COLOURS: Final = {
@@ -82,7 +86,7 @@ class Output:
 
     def fail(self, text: str) -> int:
         """Say what went wrong; the exit code to return."""
-        self.errors.print(f"[red]millstream:[/red] {text}")
+        self.errors.print(f"[red]millstream:[/red] {escaped(text)}")
         return 1
 
 
@@ -101,6 +105,11 @@ def printable(value: Any) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def escaped(value: Any) -> str:
+    """What came from outside, for use in `Output.say`: nothing in it is read as markup."""
+    return escape(printable(value))
+
+
 def _cell(value: Any) -> Text:
     """A cell, never read as markup; the words of an outcome's state in its colour."""
     text = printable(value)
@@ -110,6 +119,11 @@ def _cell(value: Any) -> Text:
 def add_output(parser: argparse.ArgumentParser) -> None:
     """The flag that every command has."""
     parser.add_argument("--json", action="store_true", default=None, help="JSON, also on a terminal")
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """The process's settings as the flags of `add_data` and the environment say."""
+    return read(os.environ, config=args.config, data_dir=args.data_dir)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

@@ -7,12 +7,10 @@ import os
 from typing import Any
 
 from millstream.cli.deadletter import moment
-from millstream.cli.output import Output, add_data, add_output
-from millstream.runtime import settings as process
-from millstream.runtime.inspection import Inspection, InspectionError
-from millstream.runtime.remote import RemoteError, command
+from millstream.cli.output import Output, add_data, add_output, settings_of
+from millstream.runtime.inspection import Inspection
+from millstream.runtime.remote import command
 from millstream.runtime.replaying import count
-from millstream.runtime.trial import TrialFailed
 
 
 def register(commands: Any) -> None:
@@ -44,35 +42,32 @@ def register(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Count, or do it and wait for the outcomes."""
     out = Output(as_json=args.json)
-    settings = process.read(os.environ, config=args.config, data_dir=args.data_dir)
-    try:
-        with Inspection(settings, os.environ) as inspection:
-            figures = count(
-                inspection,
-                inspection.workspace,
-                destination=args.destination,
-                since_ms=args.since,
-                until_ms=args.until,
-                trigger=args.trigger,
-                mappings=args.mapping,
-            )
-        if not args.go:
-            out.json(figures) if out.as_json else out.table(("", " "), list(figures.items()))
-            out.say("Nothing was sent; --go does it.")
-            return 0
-        order = {
-            "destination": figures["destination"],
-            "since_ms": args.since,
-            "until_ms": args.until,
-            "trigger": args.trigger,
-            "mappings": args.mapping,
-            "as_new": args.as_new,
-        }
-        answer = command(settings, os.environ, "replay", order)
-        while not answer["done"]:
-            out.say(f"{answer['read']} of {answer['range']} events read, {answer['effects']} effects planned")
-            answer = command(settings, os.environ, "replayed", {"destination": figures["destination"]})
-    except (InspectionError, RemoteError, TrialFailed) as error:
-        return out.fail(str(error))
+    settings = settings_of(args)
+    with Inspection(settings, os.environ) as inspection:
+        figures = count(
+            inspection,
+            inspection.workspace,
+            destination=args.destination,
+            since_ms=args.since,
+            until_ms=args.until,
+            trigger=args.trigger,
+            mappings=args.mapping,
+        )
+    if not args.go:
+        out.json(figures) if out.as_json else out.table(("", " "), list(figures.items()))
+        out.say("Nothing was sent; --go does it.")
+        return 0
+    order = {
+        "destination": figures["destination"],
+        "since_ms": args.since,
+        "until_ms": args.until,
+        "trigger": args.trigger,
+        "mappings": args.mapping,
+        "as_new": args.as_new,
+    }
+    answer = command(settings, os.environ, "replay", order)
+    while not answer["done"]:
+        out.say(f"{answer['read']} of {answer['range']} events read, {answer['effects']} effects planned")
+        answer = command(settings, os.environ, "replayed", {"destination": figures["destination"]})
     out.json(answer) if out.as_json else out.table(("", " "), list(answer.items()))
     return 0

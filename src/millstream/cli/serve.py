@@ -6,9 +6,9 @@ import argparse
 import os
 from typing import Any
 
-from millstream.cli.output import Output, add_data
+from millstream.cli.output import add_data
 from millstream.runtime import settings as process
-from millstream.runtime.serve import StartError, serve
+from millstream.runtime.serve import serve
 
 
 def register(commands: Any) -> None:
@@ -41,8 +41,5 @@ def run(args: argparse.Namespace) -> int:
         ops_port=args.ops_port,
         log_level=args.log_level,
     )
-    try:
-        serve(settings, os.environ)
-    except StartError as error:
-        return Output(as_json=False).fail(str(error))
+    serve(settings, os.environ)
     return 0

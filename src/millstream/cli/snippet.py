@@ -6,10 +6,9 @@ import argparse
 import os
 from typing import Any
 
-from millstream.cli.output import Output, add_data, add_output
+from millstream.cli.output import Output, add_data, add_output, settings_of
 from millstream.devicemode.snippets import SDKS, install
-from millstream.runtime import settings as process
-from millstream.runtime.wire import StartError, read_workspace
+from millstream.runtime.wire import read_workspace
 
 
 def register(commands: Any) -> None:
@@ -32,11 +31,8 @@ def register(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print; exit 1 when there is no such source."""
     out = Output(as_json=args.json)
-    settings = process.read(os.environ, config=args.config, data_dir=args.data_dir)
-    try:
-        workspace = read_workspace(settings, os.environ).workspace
-    except StartError as error:
-        return out.fail(str(error))
+    settings = settings_of(args)
+    workspace = read_workspace(settings, os.environ).workspace
     source = next((s for s in workspace.sources if s.name == args.source), None)
     if source is None or not source.write_keys:
         names = ", ".join(s.name for s in workspace.sources) or "none"

@@ -7,11 +7,8 @@ import os
 from collections.abc import Iterator
 from typing import Any, Final
 
-from rich.markup import escape
-
-from millstream.cli.output import COLOURS, Output, add_data, add_output, counted
-from millstream.runtime import settings as process
-from millstream.runtime.remote import RemoteError, command
+from millstream.cli.output import COLOURS, Output, add_data, add_output, counted, escaped, settings_of
+from millstream.runtime.remote import command
 
 # What is worth a word when it is not zero, in the order in which one would ask.
 _PENDING: Final = (
@@ -38,11 +35,8 @@ def register(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ask the server, or the data folder when none runs."""
     out = Output(as_json=args.json)
-    settings = process.read(os.environ, config=args.config, data_dir=args.data_dir)
-    try:
-        answer = command(settings, os.environ, "status", {})
-    except RemoteError as error:
-        return out.fail(str(error))
+    settings = settings_of(args)
+    answer = command(settings, os.environ, "status", {})
     if out.as_json:
         out.json(answer)
     else:
@@ -60,7 +54,9 @@ def _lines(status: dict[str, Any]) -> Iterator[str]:
     )
     for name, stands in status["destinations"].items():
         colour = "green" if stands["state"] == "running" else "red"
-        yield f"\n[bold]{escape(name)}[/bold]  [{colour}]{stands['state']}[/{colour}] {escape(stands['detail'])}".rstrip()
+        yield f"\n[bold]{escaped(name)}[/bold]  [{colour}]{stands['state']}[/{colour}] {escaped(stands['detail'])}".rstrip()
+        if stands["until"]:
+            yield f"  tried again at {stands['until']}"
         pending = [f"{stands[key]:,} {word}" for key, word in _PENDING if stands[key]]
         yield f"  {', '.join(pending) or 'nothing pending'}"
         if stands["daily_remaining"] is not None:

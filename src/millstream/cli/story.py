@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from rich.markup import escape as _escape
-
-from millstream.cli.output import COLOURS, printable
+from millstream.cli.output import COLOURS, escaped
 
 _HEAD: Final = frozenset({"type", "event", "offset", "source", "received", "status"})
-
-
-def escape(value: Any) -> str:
-    """What came from outside, as it is."""
-    return _escape(printable(value))
 
 
 def told(story: dict[str, Any]) -> str:
@@ -24,17 +17,17 @@ def told(story: dict[str, Any]) -> str:
 
 def _lines(story: dict[str, Any]) -> Iterator[str]:
     event = story["event"]
-    what = " ".join(escape(event[k]) for k in ("type", "event") if event.get(k))
-    yield f"[bold]{what}[/bold]  offset {event['offset']}, from {escape(event['source'])}, received {event['received']}"
+    what = " ".join(escaped(event[k]) for k in ("type", "event") if event.get(k))
+    yield f"[bold]{what}[/bold]  offset {event['offset']}, from {escaped(event['source'])}, received {event['received']}"
     if event["status"] != "new":
         yield f"  [yellow]{event['status']}[/yellow]"
     for key, value in event.items():
         if key not in _HEAD:
-            yield f"  {key:12} {escape(value)}"
+            yield f"  {key:12} {escaped(value)}"
     yield from _profile(story["profile"])
     for heading, rows in story.items():
         if heading.startswith("destination "):
-            yield f"\n[bold]{escape(heading.removeprefix('destination '))}[/bold]"
+            yield f"\n[bold]{escaped(heading.removeprefix('destination '))}[/bold]"
             for row in rows:
                 yield from _outcome(row)
 
@@ -51,13 +44,13 @@ def _profile(profile: dict[str, Any]) -> Iterator[str]:
     told_of["note"] = profile["note"]
     for key, value in told_of.items():
         if value:
-            yield f"  {key:12} {escape(value)}"
+            yield f"  {key:12} {escaped(value)}"
 
 
 def _outcome(row: dict[str, Any]) -> Iterator[str]:
-    name = escape(row["mapping"])
+    name = escaped(row["mapping"])
     if not row["state"]:
-        yield f"  [dim]not       {name}: {escape(row['detail'])}[/dim]"
+        yield f"  [dim]not       {name}: {escaped(row['detail'])}[/dim]"
         return
     colour = COLOURS.get(row["state"], "default")
     why = "" if row["reason"] == "ok" else f" ({row['reason']})"
@@ -65,4 +58,4 @@ def _outcome(row: dict[str, Any]) -> Iterator[str]:
     yield f"  [{colour}]{row['state']}[/{colour}]{why}  {name} → {row['effect']}{call}"
     for note in (row["notes"], row["detail"]):
         if note:
-            yield f"            {escape(note)}"
+            yield f"            {escaped(note)}"

@@ -7,10 +7,9 @@ import os
 import time
 from typing import Any
 
-from millstream.cli.output import Output, add_data, add_output
+from millstream.cli.output import Output, add_data, add_output, settings_of
 from millstream.cli.story import told
-from millstream.runtime import settings as process
-from millstream.runtime.inspection import Inspection, InspectionError
+from millstream.runtime.inspection import Inspection
 
 
 def register(commands: Any) -> None:
@@ -39,21 +38,18 @@ def register(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show events."""
     out = Output(as_json=args.json)
-    settings = process.read(os.environ, config=args.config, data_dir=args.data_dir)
-    try:
-        with Inspection(settings, os.environ) as inspection:
-            if args.event is not None:
-                return _story(inspection, args.event, out)
-            offset = inspection.last(args.lines, rejected=args.rejected)
-            while True:
-                offset, rows = inspection.rows(offset, rejected=args.rejected)
-                if rows:
-                    _show(inspection.columns(rejected=args.rejected), rows, out)
-                if not args.follow:
-                    return 0
-                time.sleep(0.5)
-    except InspectionError as error:
-        return out.fail(str(error))
+    settings = settings_of(args)
+    with Inspection(settings, os.environ) as inspection:
+        if args.event is not None:
+            return _story(inspection, args.event, out)
+        offset = inspection.last(args.lines, rejected=args.rejected)
+        while True:
+            offset, rows = inspection.rows(offset, rejected=args.rejected)
+            if rows:
+                _show(inspection.columns(rejected=args.rejected), rows, out)
+            if not args.follow:
+                return 0
+            time.sleep(0.5)
 
 
 def _story(inspection: Inspection, wanted: str, out: Output) -> int:

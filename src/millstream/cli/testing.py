@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from millstream.cli.output import Output, add_output
+from millstream.cli.output import Output, add_output, escaped
 from millstream.runtime import cases
 from millstream.runtime import settings as process
-from millstream.runtime.wire import StartError, read_workspace
+from millstream.runtime.wire import read_workspace
 
 _DEFAULT = "millstream.tests.yaml"
 
@@ -36,22 +36,19 @@ def run(args: argparse.Namespace) -> int:
     """Run; 1 when any case fails."""
     out = Output(as_json=args.json)
     settings = process.read(os.environ, config=args.config)
-    try:
-        text = settings.config.read_text(encoding="utf-8")
-        loaded = read_workspace(settings, cases.stand_ins(text, os.environ))
-        if not loaded.ok:
-            return out.fail("\n".join(map(str, loaded.problems)))
-        files = args.files or [settings.config.parent / _DEFAULT]
-        found = [case for file in files for case in cases.read(file)]
-    except (OSError, UnicodeDecodeError, StartError, cases.CaseInvalid) as error:
-        return out.fail(str(error))
+    text = settings.config.read_text(encoding="utf-8", errors="replace")
+    loaded = read_workspace(settings, cases.stand_ins(text, os.environ))
+    if not loaded.ok:
+        return out.fail("\n".join(map(str, loaded.problems)))
+    files = args.files or [settings.config.parent / _DEFAULT]
+    found = [case for file in files for case in cases.read(file)]
     failed = 0
     for ran in cases.run(loaded.workspace, found):
         failed += bool(ran.problem)
         if out.as_json:
             out.json({"case": ran.name, "ok": not ran.problem, "problem": ran.problem, "got": ran.got})
             continue
-        out.say(f"[red]✗[/red] {ran.name}" if ran.problem else f"[green]✓[/green] {ran.name}")
+        out.say(("[red]✗[/red] " if ran.problem else "[green]✓[/green] ") + escaped(ran.name))
         if ran.problem:
             out.verbatim(ran.problem)
         if args.show:

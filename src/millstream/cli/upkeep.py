@@ -7,9 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from millstream.cli.output import Output, add_data, add_output
-from millstream.runtime import settings as process
-from millstream.runtime.remote import RemoteError, command
+from millstream.cli.output import Output, add_data, add_output, settings_of
+from millstream.runtime.remote import command
 
 
 def register(commands: Any) -> None:
@@ -42,7 +41,7 @@ def register(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Send the command to the server, or run it directly when none runs."""
     out = Output(as_json=args.json)
-    settings = process.read(os.environ, config=args.config, data_dir=args.data_dir)
+    settings = settings_of(args)
     arguments: dict[str, Any] = {}
     if args.action == "backup":
         arguments = {"target": str(Path(args.target).absolute())}
@@ -50,10 +49,7 @@ def run(args: argparse.Namespace) -> int:
         arguments = {"who": args.who}
     elif args.action == "resume":
         arguments = {"destination": args.destination}
-    try:
-        answer = command(settings, os.environ, args.action, arguments)
-    except RemoteError as error:
-        return out.fail(str(error))
+    answer = command(settings, os.environ, args.action, arguments)
     if out.as_json:
         out.json(answer)
     else:
