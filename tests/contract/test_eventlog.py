@@ -250,7 +250,7 @@ def test_dedupe_finds_old_and_new_and_forgets_the_expired():
     seen = [rng.getrandbits(64) for _ in range(300_000)]
     dedupe = Dedupe(window_ms=1000)
     for n in seen:
-        dedupe.add(n, 10)
+        dedupe.add((n,), 10)
     assert all(dedupe.seen(n) for n in seen[::1000])
     assert not any(dedupe.seen(rng.getrandbits(64)) for _ in range(1000))
     dedupe.expire(5000)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
+import msgspec
 import pytest
 
+from millstream.delivery.operation import Key
+from millstream.delivery.store import DeliveryCommit, Position
 from millstream.storage.sqlite.state import MIGRATIONS, SCHEMA_VERSION, SqliteState, StateTooNew
 
 
@@ -42,3 +45,23 @@ def test_a_newer_file_is_refused(tmp_path):
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     with pytest.raises(StateTooNew, match="this version knows"):
         SqliteState(tmp_path / "state.db")
+
+
+async def test_records_of_older_versions_are_read(tmp_path):
+    """Each value with its time. Text is known again; what was hashed otherwise is news, so that it is sent once more."""
+    key = Key("contact", "id", "1")
+    SqliteState(tmp_path / "state.db").close()
+    before = {"city": ("Ulm", 20, 2), "plan": ("pro", 10, 1), "seats": (4711, 20, 2)}
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        connection.execute(
+            "INSERT INTO record VALUES ('d', ?, ?, ?, '1', 99, ?)", (*key, msgspec.msgpack.encode(before))
+        )
+    state = SqliteState(tmp_path / "state.db")
+    record = state.deliveries.record("d", key)
+    assert (record.id, record.at_ms, record.stamp, record.earlier) == ("1", 99, (20, 2), {"plan": (10, 1)})
+    said = {"city": ("Ulm", 30, 3), "plan": ("free", 5, 3), "seats": (4711, 30, 3)}
+    assert record.news(said, fresh=True) == ({"seats": said["seats"]}, True)
+    record.confirm(said, 100)
+    await state.deliveries.commit(DeliveryCommit("d", Position(0, 0, 0), records=[record]))
+    assert state.deliveries.record("d", key) == record
+    state.close()

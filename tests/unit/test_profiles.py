@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,8 @@ from millstream.eventlog.resolved import TraitValue
 from millstream.profiles import identifiers, traits
 from millstream.profiles.identity import decide
 from millstream.profiles.profile import ExternalId, Profile
+from millstream.profiles.stored import pack, unpack
+from millstream.profiles.traits import Traits
 from millstream.spec.events import TraitOperation
 
 U1, U2 = ExternalId("user_id", "u1"), ExternalId("user_id", "u2")
@@ -18,7 +21,15 @@ EMAIL, ANON = ExternalId("email", "a@b.co"), ExternalId("anonymous_id", "a1")
 
 def profile(name, *ids, at=0):
     """A person with these ids."""
-    return Profile(name, "person", at, dict.fromkeys(ids, at))
+    found = Profile(name, "person", at)
+    for external in ids:
+        found.see((external,), at)
+    return found
+
+
+def values(person):
+    """What a person's traits are."""
+    return person.traits.values
 
 
 @pytest.mark.parametrize(
@@ -67,20 +78,20 @@ def test_a_new_user_id_does_not_take_over_somebody_elses_profile():
 
 def test_an_older_value_is_superseded():
     """Newest by event time, ties by offset."""
-    person = profile("p")
-    traits.apply(person, {"plan": "new"}, 20, 1)
-    change = traits.apply(person, {"plan": "old", "city": "x"}, 10, 2)
+    known = Traits()
+    traits.apply(known, {"plan": "new"}, 20, 1)
+    change = traits.apply(known, {"plan": "old", "city": "x"}, 10, 2)
     assert change.superseded == ("plan",)
-    assert {k: v.value for k, v in person.traits.items()} == {"plan": "new", "city": "x"}
+    assert known.values == {"plan": "new", "city": "x"}
 
 
 def test_a_removed_trait_does_not_come_back():
     """Null removes; an older value after it is superseded."""
-    person = profile("p")
-    traits.apply(person, {"plan": "a"}, 10, 1)
-    traits.apply(person, {"plan": None}, 20, 2)
-    assert traits.apply(person, {"plan": "b"}, 15, 3).superseded == ("plan",)
-    assert person.traits == {}
+    known = Traits()
+    traits.apply(known, {"plan": "a"}, 10, 1)
+    traits.apply(known, {"plan": None}, 20, 2)
+    assert traits.apply(known, {"plan": "b"}, 15, 3).superseded == ("plan",)
+    assert known.values == {}
 
 
 @pytest.mark.parametrize(
@@ -102,40 +113,118 @@ def test_a_removed_trait_does_not_come_back():
 )
 def test_amplitudes_operations(operations, before, after):
     """Each operation's result, in order."""
-    person = profile("p")
+    known = Traits()
     if before is not None:
-        person.traits["k"] = TraitValue(before, 0, 0)
-    traits.operate(person, [TraitOperation(op, "k", value) for op, value in operations], 5, 5)
-    found = person.traits.get("k")
-    assert (found.value if found else None) == after
+        known.put("k", before, (0, 0))
+    traits.operate(known, [TraitOperation(op, "k", value) for op, value in operations], 5, 5)
+    assert known.values.get("k") == after
+
+
+def test_a_sum_beyond_all_numbers_changes_nothing():
+    """JSON has no infinity; the trait stays what it was."""
+    known = Traits({"k": 1e308}, (0, 0))
+    assert traits.operate(known, [TraitOperation("add", "k", 1e308)], 5, 5) == {}
+    assert known.values == {"k": 1e308}
 
 
 said = st.lists(
     st.tuples(
-        st.sampled_from("abc"), st.sampled_from([None, 1, 2, "x"]), st.integers(0, 5), st.integers(0, 1000)
+        st.dictionaries(st.sampled_from("abcde"), st.sampled_from([None, 1, 2, "x", {}]), max_size=5),
+        st.integers(0, 5),
+        st.booleans(),
     ),
     max_size=12,
-    unique_by=lambda s: s[3],
 )
+
+
+@given(said)
+def test_each_trait_has_the_newest_word_about_it(events):
+    """Whatever is said together and in whatever order: the same as with a stamp for each trait alone."""
+    known = Traits()
+    words, superseded = {}, []
+    for offset, (event, time_ms, fill_only) in enumerate(events):
+        expected = []
+        for key, value in event.items():
+            if value == {} or (fill_only and (key in words or value is None)):
+                continue
+            if key in words and words[key][1] > (time_ms, offset):
+                expected.append(key)
+            else:
+                words[key] = (value, (time_ms, offset))
+        superseded.append(tuple(expected))
+        change = traits.apply(known, event, time_ms, offset, fill_only=fill_only)
+        assert change.superseded == superseded[-1]
+        known = _through_storage(known)
+    assert {k: (t.value, t[1:]) for k, t in known.stamped().items()} == {
+        k: w for k, w in words.items() if w[0] is not None
+    }
+    assert known.removed == {k: stamp for k, (value, stamp) in words.items() if value is None}
+
+
+def _through_storage(known):
+    person = profile("p")
+    person.open(known)
+    return unpack(pack(person)).traits
 
 
 @given(said, said)
 def test_merging_is_commutative_on_values(left, right):
     """Whoever absorbs whom, the newest of each trait stands."""
+    events = [(event, at, n) for n, (event, at, _) in enumerate([*left, *right])]
 
-    def build(name, *lists):
+    def build(name, some):
         person = profile(name)
-        for key, value, at, offset in (x for found in lists for x in found):
-            traits.apply(person, {key: value}, at, offset)
+        for event, at, offset in some:
+            traits.apply(person.traits, event, at, offset)
         return person
 
-    right = [(k, v, t, o + 2000) for k, v, t, o in right]
-    one, two = build("one", left), build("two", right)
-    traits.merge(one, two)
-    other, another = build("other", right), build("another", left)
-    traits.merge(other, another)
-    assert one.traits == other.traits
-    assert one.traits == build("all", left, right).traits
-    again = dict(one.traits.items())
-    traits.merge(one, two)
-    assert one.traits == again
+    def halves():
+        return build("one", events[: len(left)]), build("two", events[len(left) :])
+
+    one, two = halves()
+    one.absorb(two)
+    another, other = halves()
+    other.absorb(another)
+    assert one.traits.stamped() == other.traits.stamped() == build("all", events).traits.stamped()
+    assert one.traits.removed == other.traits.removed
+    before = dict(one.traits.stamped())
+    one.absorb(two)
+    assert one.traits.stamped() == before
+
+
+def test_a_profile_comes_back_as_it_was_stored():
+    """Ids, accounts, traits opened or not; integers have no bounds."""
+    person = profile("p", U1, EMAIL, at=5)
+    person.accounts["acc_1"] = 9
+    person.traits.put("n", 2**70, (1, 1))
+    person.traits.put("address", {"city": "Ulm"}, (2, 2))
+    person.traits.remove("gone", (7, 2))
+    body = pack(person)
+    found = unpack(body)
+    assert pack(found) == body
+    assert values(found) == {"n": 2**70, "address": {"city": "Ulm"}}
+    assert (found.traits.when("n"), found.traits.when("gone")) == ((1, 1), (7, 2))
+    assert (list(found.externals()), found.accounts, found.email()) == ([U1, EMAIL], {"acc_1": 9}, "a@b.co")
+    assert pack(found) == body
+
+
+def test_profiles_of_the_first_version_are_read():
+    """As its `pack` wrote them: msgpack, a stamp beside each trait."""
+    body = msgspec.msgpack.encode(
+        (
+            "use_1",
+            "person",
+            5,
+            11,
+            [(U1, 5), (EMAIL, 6)],
+            {"plan": ("pro", 10, 3), "city": ("Ulm", 20, 4)},
+            {"gone": (7, 2)},
+            {"acc_1": 9},
+        )
+    )
+    found = unpack(body)
+    assert (found.id, found.kind, found.created_ms, found.updated_ms) == ("use_1", "person", 5, 11)
+    assert found.ids == {"user_id": {"u1": 5}, "email": {"a@b.co": 6}}
+    assert found.traits.stamped() == {"plan": TraitValue("pro", 10, 3), "city": TraitValue("Ulm", 20, 4)}
+    assert (found.traits.removed, found.accounts) == ({"gone": (7, 2)}, {"acc_1": 9})
+    assert unpack(pack(found)).traits.stamped() == found.traits.stamped()

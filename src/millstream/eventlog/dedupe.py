@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable
 from typing import Final
 
 from millstream.spec.timestamps import DAY_MS
@@ -51,11 +52,11 @@ class Dedupe:
 
     def seen(self, id_hash: int) -> bool:
         """Whether the message came before within the window."""
-        return id_hash in self._recent or any(id_hash in run for run in self._runs)
+        return id_hash in self._recent or (bool(self._runs) and any(id_hash in run for run in self._runs))
 
-    def add(self, id_hash: int, received_ms: int) -> None:
-        """Remember a message."""
-        self._recent.add(id_hash)
+    def add(self, hashes: Iterable[int], received_ms: int) -> None:
+        """Remember messages, the newest of them received at that time."""
+        self._recent.update(hashes)
         self._recent_ms = max(self._recent_ms, received_ms)
         if len(self._recent) >= _RUN:
             self._runs.append(_Run(self._recent, self._recent_ms))

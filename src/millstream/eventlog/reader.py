@@ -29,7 +29,7 @@ class LogReader:
     def __init__(self, log: EventLog, annotations: Annotations, *, cached_blocks: int = 8) -> None:
         self._log = log
         self._annotations = annotations
-        self._blocks: list[Block] = []
+        self._blocks: list[tuple[Block, list[Resolution]]] = []
         self._cached = cached_blocks
 
     def end(self) -> Offset:
@@ -41,31 +41,28 @@ class LogReader:
         stop = min(offset + limit, self.end())
         offset = max(offset, self._log.bounds().start)
         found: list[Resolved] = []
-        resolutions: dict[Offset, Resolution] = {}
-        if offset < stop:
-            for annotation in self._annotations.annotations(offset, stop):
-                for i, resolution in enumerate(annotation.resolutions):
-                    resolutions[annotation.base + i] = resolution
         while offset < stop:
-            block = self._block(offset)
-            if block is None:
+            annotated = self._block(offset)
+            if annotated is None:
                 break
-            for at in range(offset, min(stop, block.end)):
-                known = resolutions.get(at)
-                if known is None:
-                    return found
-                found.append(resolved(block, at, known))
-            offset = block.end
+            block, resolutions = annotated
+            end = min(stop, block.end)
+            found += [resolved(block, at, resolutions[at - block.base]) for at in range(offset, end)]
+            offset = end
         return found
 
-    def _block(self, offset: Offset) -> Block | None:
-        for block in self._blocks:
-            if block.base <= offset < block.end:
-                return block
+    def _block(self, offset: Offset) -> tuple[Block, list[Resolution]] | None:
+        """The block of an offset with its annotation; neither ever changes."""
+        for known in self._blocks:
+            if known[0].base <= offset < known[0].end:
+                return known
         for block in self._log.read(offset, 1):
             if block.base <= offset < block.end:
-                self._blocks = [block, *self._blocks[: self._cached - 1]]
-                return block
+                for annotation in self._annotations.annotations(block.base, block.end):
+                    if annotation.base == block.base:
+                        found = (block, annotation.resolutions)
+                        self._blocks = [found, *self._blocks[: self._cached - 1]]
+                        return found
         return None
 
 

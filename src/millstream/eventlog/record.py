@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
 
+import msgspec
+
 Offset = int
 
 
@@ -36,8 +38,7 @@ KIND_OF_TYPE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record to append.
 
     `time_ms` is the corrected event time, `received_ms` the receipt, both epoch milliseconds. `body` is the encoded

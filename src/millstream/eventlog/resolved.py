@@ -6,9 +6,9 @@ log and annotation and resolve nothing again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -54,8 +54,7 @@ class Annotation(msgspec.Struct, frozen=True):
     resolutions: list[Resolution]
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(msgspec.Struct, frozen=True, gc=False):
     """One event, ready to be planned. `event` is None for rejected and undecodable records."""
 
     offset: Offset
@@ -74,19 +73,23 @@ class TraitValue(NamedTuple):
     offset: Offset
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileView:
+class ProfileView(msgspec.Struct, frozen=True, dict=True):
     """A person or an account as delivery sees it: the present state, read when an event is planned.
 
     `external_ids` maps a namespace (`user_id`, `anonymous_id`, `email`, `group_id`, a destination's name, …) to its
-    values, newest first.
+    values, newest first. Most plans need no traits: `read_traits` is asked for them at first use.
     """
 
     id: str
     email: str | None = None
-    traits: Mapping[str, TraitValue] = field(default_factory=dict)
-    external_ids: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    read_traits: Callable[[], dict[str, TraitValue]] = dict
+    external_ids: Mapping[str, Sequence[str]] = {}
     accounts: Sequence[str] = ()
+
+    @cached_property
+    def traits(self) -> dict[str, TraitValue]:
+        """Each trait with when it was said."""
+        return self.read_traits()
 
 
 class ProfileReader(Protocol):

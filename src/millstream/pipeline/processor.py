@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from millstream.eventlog import rejection
 from millstream.eventlog.dedupe import Dedupe
 from millstream.eventlog.log import EventLog
 from millstream.eventlog.record import Block, Kind, Offset
@@ -23,7 +24,7 @@ from millstream.eventlog.resolved import Annotation, Resolution, Status
 from millstream.pipeline.step import Step
 from millstream.pipeline.store import ProcessorStore
 from millstream.spec import events
-from millstream.spec.events import Event
+from millstream.spec.events import Claim
 
 _log = logging.getLogger("millstream.processor")
 
@@ -82,8 +83,7 @@ class Processor:
             step, fresh = await self._steps(blocks, careful=True)
         await self._store.commit(step.finish())
         newest = max(max(b.received_ms) for b in blocks)
-        for id_hash in fresh:
-            self._dedupe.add(id_hash, newest)
+        self._dedupe.add(fresh, newest)
         self._dedupe.expire(newest)
         return blocks[-1].end - start
 
@@ -104,17 +104,18 @@ class Processor:
     ) -> list[Resolution]:
         """The resolutions of up to `slice_events` records of a block."""
         end = min(at + self._settings.slice_events, len(block))
-        todo: list[tuple[Offset, int, Event]] = []
+        todo: list[tuple[Offset, int, Claim]] = []
         found: dict[int, Resolution] = {}
         for i in range(at, end):
             if block.kinds[i] == Kind.REJECTED:
                 found[i] = Resolution(Status.REJECTED)
+                step.commit.rejections.append(rejection.of_block(block, i))
             elif block.id_hashes[i] in fresh or self._dedupe.seen(block.id_hashes[i]):
                 found[i] = Resolution(Status.DUPLICATE)
             else:
                 fresh.add(block.id_hashes[i])
                 try:
-                    todo.append((i, block.times_ms[i], events.decode(block.bodies[i])))
+                    todo.append((i, block.times_ms[i], events.decode_claim(block.bodies[i])))
                 except msgspec.MsgspecError as error:
                     found[i] = Resolution(Status.QUARANTINED, note=f"not a canonical event: {error}")
         found.update((_carefully if careful else _resolve)(step, block.base, todo))
@@ -125,28 +126,31 @@ class _EventRaised(Exception):
     """Resolving an event raised: the step must be run again, carefully."""
 
 
-_Todo = Sequence[tuple[int, int, Event]]
+_Todo = Sequence[tuple[int, int, Claim]]
 
 
 def _resolve(step: Step, base: Offset, todo: _Todo) -> dict[int, Resolution]:
     """Resolutions by index in the block. Raises `_EventRaised`."""
-    ids = step.prefetch([event for _, _, event in todo])
+    ids = step.prefetch(claim for _, _, claim in todo)
     try:
-        return {
-            i: step.resolve(event, said, base + i, time_ms)
-            for (i, time_ms, event), said in zip(todo, ids, strict=True)
+        found = {
+            i: step.resolve(claim, said, base + i, time_ms)
+            for (i, time_ms, claim), said in zip(todo, ids, strict=True)
         }
+        step.fold(ids)
     except Exception as error:
         raise _EventRaised from error
+    return found
 
 
 def _carefully(step: Step, base: Offset, todo: _Todo) -> dict[int, Resolution]:
     """The same, with whatever raises undone and quarantined."""
     found: dict[int, Resolution] = {}
-    for (i, time_ms, event), said in zip(todo, step.prefetch([e for _, _, e in todo]), strict=True):
+    for (i, time_ms, claim), said in zip(todo, step.prefetch(c for _, _, c in todo), strict=True):
         mark = step.mark(said)
         try:
-            found[i] = step.resolve(event, said, base + i, time_ms)
+            found[i] = step.resolve(claim, said, base + i, time_ms)
+            step.fold((said,))
         except Exception:  # noqa: BLE001  (a poisoned event must not stop every destination)
             step.restore(mark)
             _log.exception("event quarantined", extra={"offset": base + i})
@@ -167,7 +171,7 @@ def rebuild(dedupe: Dedupe, log: EventLog, position: Offset, window_ms: int) -> 
         if not blocks:
             return
         for block in blocks:
-            for i in range(len(block)):
-                if block.base + i < position and block.kinds[i] != Kind.REJECTED:
-                    dedupe.add(block.id_hashes[i], block.received_ms[i])
+            for i in range(min(len(block), position - block.base)):
+                if block.kinds[i] != Kind.REJECTED:
+                    dedupe.add((block.id_hashes[i],), block.received_ms[i])
         offset = blocks[-1].end

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -12,9 +11,11 @@ from millstream.eventlog.resolved import Resolution, Status
 from millstream.pipeline.store import ProcessorCommit, ProcessorStore
 from millstream.profiles import traits
 from millstream.profiles.identifiers import EventIds, event_ids
-from millstream.profiles.identity import decide
+from millstream.profiles.identity import Decision, decide
 from millstream.profiles.profile import ExternalId, Profile
-from millstream.spec.events import Event
+from millstream.profiles.stored import pack, unpack
+from millstream.profiles.traits import Traits
+from millstream.spec.events import Claim
 
 
 @dataclass(slots=True)
@@ -39,10 +40,11 @@ class Step:
         self._known: set[ExternalId] = set()
         self._profiles: dict[str, Profile] = {}
         self._touched: dict[str, None] = {}
+        self._survivors: set[str] = set()  # of merges of this step
 
-    def prefetch(self, found: Sequence[Event]) -> list[EventIds]:
+    def prefetch(self, claims: Iterable[Claim]) -> list[EventIds]:
         """The ids of these events, their profiles read with one look-up of ids and one of profiles."""
-        ids = [event_ids(event, self._group_types) for event in found]
+        ids = [event_ids(claim, self._group_types) for claim in claims]
         wanted = {external for each in ids for external in each.all()}
         missing = wanted - self._known
         self._known |= missing
@@ -53,20 +55,17 @@ class Step:
         self._profiles.update(self._store.load(unread))
         return ids
 
-    def resolve(self, event: Event, said: EventIds, offset: Offset, time_ms: int) -> Resolution:
+    def resolve(self, claim: Claim, said: EventIds, offset: Offset, time_ms: int) -> Resolution:
         """Find the event's person and account, apply its traits."""
-        account = self._account(event, said.account, offset, time_ms) if said.account is not None else None
+        account = self._account(claim, said.account, offset, time_ms) if said.account is not None else None
         ids = said.person
         if not ids:
-            note = None if event.type == "group" else "no identifier that identifies"
+            note = None if claim.type == "group" else "no identifier that identifies"
             return Resolution(Status.NEW, account=account.id if account else None, note=note)
         person, absorbed_waiting, note = self._person(ids, offset, time_ms)
-        had_email = person.email() is not None
-        for external in ids:
-            if self._owners.get(external) == person.id:
-                seen = person.external_ids.get(external)
-                person.external_ids[external] = time_ms if seen is None else max(seen, time_ms)
-        change = self._apply_traits(person, event, offset, time_ms)
+        had_email = "email" in person.ids
+        person.see(ids if note is None else self._owned(ids, person.id), time_ms)
+        change = self._apply_traits(person, claim, offset, time_ms)
         for member in said.members:
             owner = self._owners.get(member) or self._new(member, "account", offset, time_ms).id
             person.accounts[owner] = max(time_ms, person.accounts.get(owner, time_ms))
@@ -74,7 +73,8 @@ class Step:
         self._touched[person.id] = None
         email = person.email()
         gained = email is not None and (not had_email or absorbed_waiting)
-        notes = "; ".join(n for n in (note, change.note) if n)
+        if change.note:
+            note = f"{note}; {change.note}" if note else change.note
         return Resolution(
             Status.NEW,
             person.id,
@@ -82,19 +82,27 @@ class Step:
             email,
             change.superseded,
             gained,
-            notes or None,
+            note,
             change.results,
         )
+
+    def fold(self, ids: Iterable[EventIds]) -> None:
+        """Fold the profiles that events with these ids have opened, while they are in the processor's cache."""
+        for said in ids:
+            for external in said.all():
+                if (owner := self._owners.get(external)) is not None:
+                    self._profiles[owner].fold()
 
     def finish(self) -> ProcessorCommit:
         """The commit with every profile that was touched and is still its own."""
         self.commit.profiles = [self._profiles[i] for i in self._touched if i in self._profiles]
+        self.commit.owners = self._owners
         return self.commit
 
     def mark(self, said: EventIds) -> Mark:
         """The step as it is, with copies of the profiles that an event with these ids can touch."""
         mine = {self._owners[e] for e in said.all() if e in self._owners}
-        profiles = {i: copy.deepcopy(p) if i in mine else p for i, p in self._profiles.items()}
+        profiles = {i: unpack(pack(p)) if i in mine else p for i, p in self._profiles.items()}
         commit = self.commit
         return Mark(
             dict(self._owners), profiles, dict(self._touched), dict(commit.identities), dict(commit.merged)
@@ -110,12 +118,12 @@ class Step:
             profile = self.commit.merged[profile]
         return profile
 
-    def _account(self, event: Event, external: ExternalId, offset: Offset, time_ms: int) -> Profile:
+    def _account(self, claim: Claim, external: ExternalId, offset: Offset, time_ms: int) -> Profile:
         owner = self._owners.get(external)
         account = self._profiles[owner] if owner else self._new(external, "account", offset, time_ms)
-        traits.apply(account, event.traits, time_ms, offset)
-        if event.operations:
-            traits.operate(account, event.operations, time_ms, offset)
+        traits.apply(account.traits, claim.traits, time_ms, offset)
+        if claim.operations:
+            traits.operate(account.traits, claim.operations, time_ms, offset)
         account.updated_ms = max(account.updated_ms, time_ms)
         self._touched[account.id] = None
         return account
@@ -124,8 +132,10 @@ class Step:
         self, ids: list[ExternalId], offset: Offset, time_ms: int
     ) -> tuple[Profile, bool, str | None]:
         """The person that the ids decide on; whether somebody without an address was absorbed; the refusal."""
+        if (sole := self._sole_owner(ids)) is not None:
+            return self._profiles[sole], False, None
         owners = {e: self._profiles[self._owners[e]] for e in ids if e in self._owners}
-        decision = decide(ids, owners)
+        decision = decide(ids, owners) if owners else Decision(None, (), tuple(ids))
         if decision.profile is None:
             person = self._new(decision.gains[0] if decision.gains else ids[0], "person", offset, time_ms)
         else:
@@ -134,24 +144,45 @@ class Step:
         for gone in decision.absorbs:
             absorbed = self._profiles.pop(gone)
             absorbed_waiting = absorbed_waiting or absorbed.email() is None or person.email() is None
-            traits.merge(person, absorbed)
-            for external in absorbed.external_ids:
+            person.absorb(absorbed)
+            for external in absorbed.externals():
                 self._own(external, person.id)
-            self.commit.merged = {a: (person.id if s == gone else s) for a, s in self.commit.merged.items()}
+            if gone in self._survivors:
+                self.commit.merged = {
+                    a: (person.id if s == gone else s) for a, s in self.commit.merged.items()
+                }
             self.commit.merged[gone] = person.id
+            self._survivors.add(person.id)
             self._touched.pop(gone, None)
         for external in decision.gains:
             self._own(external, person.id)
         return person, absorbed_waiting, decision.note
 
+    def _sole_owner(self, ids: list[ExternalId]) -> str | None:
+        """Whoever has all of the ids: nothing has to be decided."""
+        owners = self._owners
+        first = owners.get(ids[0])
+        for external in ids:
+            if owners.get(external) != first:
+                return None
+        return first
+
+    def _owned(self, ids: list[ExternalId], profile: str) -> list[ExternalId]:
+        return [e for e in ids if self._owners.get(e) == profile]
+
     def _new(self, external: ExternalId, kind: str, offset: Offset, time_ms: int) -> Profile:
-        """A profile whose id follows from the offset and what it is made for: the same when run again."""
-        digest = blake2b(f"{offset}\x00{kind}\x00{external}".encode(), digest_size=12).hexdigest()
+        """A profile whose id follows from the offset and what it is made for: the same when run again.
+
+        Ids begin with the offset: the table of profiles then grows at its end, and who came together lies together.
+        """
+        digest = blake2b("\x00".join(external).encode(), digest_size=6).hexdigest()
         if kind == "account":
-            profile = Profile(f"acc_{digest}", "account", time_ms, {external: time_ms})
+            profile = Profile(f"acc_{offset:012x}{digest}", "account", time_ms)
+            profile.see((external,), time_ms)
             self._own(external, profile.id)
         else:
-            profile = Profile(f"use_{digest}", "person", time_ms)
+            profile = Profile(f"use_{offset:012x}{digest}", "person", time_ms)
+        profile.open(Traits())
         self._profiles[profile.id] = profile
         self._touched[profile.id] = None
         return profile
@@ -161,17 +192,18 @@ class Step:
         self._known.add(external)
         self.commit.identities[external] = profile
 
-    def _apply_traits(self, person: Profile, event: Event, offset: Offset, time_ms: int) -> traits.Change:
+    def _apply_traits(self, person: Profile, claim: Claim, offset: Offset, time_ms: int) -> traits.Change:
         change = traits.NOTHING
-        if event.traits and event.type in {"identify", "track"}:
-            change = traits.apply(person, event.traits, time_ms, offset)
-        if event.operations and event.type != "group":
-            change = replace(change, results=traits.operate(person, event.operations, time_ms, offset))
-        context = event.context.get("traits")
-        if context and isinstance(context, dict) and event.type in {"track", "page", "screen"}:
-            fill_only = event.dialect == "rudderstack"
-            late = traits.apply(person, context, time_ms, offset, fill_only=fill_only)
-            change = replace(
-                change, superseded=(*change.superseded, *late.superseded), note=change.note or late.note
-            )
+        if claim.traits and claim.type in {"identify", "track"}:
+            change = traits.apply(person.traits, claim.traits, time_ms, offset)
+        if claim.operations and claim.type != "group":
+            change = replace(change, results=traits.operate(person.traits, claim.operations, time_ms, offset))
+        if claim.context and claim.type in {"track", "page", "screen"}:
+            context = claim.context.get("traits")
+            if context and isinstance(context, dict):
+                fill_only = claim.dialect == "rudderstack"
+                late = traits.apply(person.traits, context, time_ms, offset, fill_only=fill_only)
+                change = replace(
+                    change, superseded=(*change.superseded, *late.superseded), note=change.note or late.note
+                )
         return change

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from millstream.profiles.profile import ExternalId
-from millstream.spec.events import Event
+from millstream.profiles.traits import made
+from millstream.spec.events import Claim
 
 USER_ID: Final = "user_id"
 EMAIL: Final = "email"
@@ -36,7 +38,7 @@ def email_of(value: Any) -> str | None:
     return text if _EMAIL.match(text) else None
 
 
-class EventIds(NamedTuple):
+class EventIds(msgspec.Struct, frozen=True, gc=False):
     """Everything that an event says about whom it belongs to, worked out once.
 
     `person` by priority; `account` is the one that a group call describes; `members` the accounts (that one first)
@@ -44,54 +46,54 @@ class EventIds(NamedTuple):
     """
 
     person: list[ExternalId]
-    account: ExternalId | None
-    members: list[ExternalId]
+    account: ExternalId | None = None
+    members: list[ExternalId] = []
 
-    def all(self) -> Iterable[ExternalId]:
+    def all(self) -> list[ExternalId]:
         """Every id whose owner has to be known."""
-        return (*self.person, *self.members)
+        return self.person + self.members if self.members else self.person
 
 
-def event_ids(event: Event, group_types: frozenset[str]) -> EventIds:
+def event_ids(claim: Claim, group_types: frozenset[str]) -> EventIds:
     """The ids of an event. An alias (also RudderStack's merge) joins its anonymous previousId to the userId."""
-    person = person_ids(event)
-    if event.type == "alias" and event.previous_id and not blocked(event.previous_id):
-        person = [*person[:1], ExternalId(ANONYMOUS_ID, event.previous_id)]
-    if event.type != "group" and not event.groups:
-        return EventIds(person, None, [])
-    return EventIds(person, account_id(event, group_types), member_ids(event, group_types))
+    person = person_ids(claim)
+    if claim.type == "alias" and claim.previous_id and not blocked(claim.previous_id):
+        person = [*person[:1], ExternalId(ANONYMOUS_ID, claim.previous_id)]
+    if claim.type != "group" and not claim.groups:
+        return EventIds(person)
+    return EventIds(person, account_id(claim, group_types), member_ids(claim, group_types))
 
 
-def person_ids(event: Event) -> list[ExternalId]:
+def person_ids(claim: Claim) -> list[ExternalId]:
     """The person's external ids by priority. An email in the properties addresses, it does not identify."""
     found: list[ExternalId] = []
-    if event.user_id and not blocked(event.user_id):
-        found.append(ExternalId(USER_ID, event.user_id))
-    email = email_of(event.traits.get("email")) if event.type != "group" else None
-    if email is None and isinstance(traits := event.context.get("traits"), dict):
+    if claim.user_id and not blocked(claim.user_id):
+        found.append(made(ExternalId, (USER_ID, claim.user_id)))
+    email = email_of(claim.traits.get("email")) if claim.traits and claim.type != "group" else None
+    if email is None and claim.context and isinstance(traits := claim.context.get("traits"), dict):
         email = email_of(traits.get("email"))
     if email:
-        found.append(ExternalId(EMAIL, email))
-    if event.anonymous_id and not blocked(event.anonymous_id):
-        found.append(ExternalId(ANONYMOUS_ID, event.anonymous_id))
+        found.append(made(ExternalId, (EMAIL, email)))
+    if claim.anonymous_id and not blocked(claim.anonymous_id):
+        found.append(made(ExternalId, (ANONYMOUS_ID, claim.anonymous_id)))
     return found
 
 
-def account_id(event: Event, group_types: frozenset[str]) -> ExternalId | None:
+def account_id(claim: Claim, group_types: frozenset[str]) -> ExternalId | None:
     """The account that a group call describes. Amplitude's group types count only when they are companies' types."""
-    if event.type != "group" or not event.group_id or blocked(event.group_id):
+    if claim.type != "group" or not claim.group_id or blocked(claim.group_id):
         return None
-    if event.groups and event.groups[0].type not in group_types:
+    if claim.groups and claim.groups[0].type not in group_types:
         return None
-    return ExternalId(GROUP_ID, event.group_id)
+    return ExternalId(GROUP_ID, claim.group_id)
 
 
-def member_ids(event: Event, group_types: frozenset[str]) -> list[ExternalId]:
+def member_ids(claim: Claim, group_types: frozenset[str]) -> list[ExternalId]:
     """Accounts that the event says its person belongs to."""
     found = [
         ExternalId(GROUP_ID, f"{g.type}:{g.id}")
-        for g in event.groups
+        for g in claim.groups
         if g.type in group_types and not blocked(g.id)
     ]
-    own = account_id(event, group_types)
+    own = account_id(claim, group_types)
     return [own, *(f for f in found if f != own)] if own else found

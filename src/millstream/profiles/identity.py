@@ -7,14 +7,14 @@ highest-priority identifier, the others stay where they are, and the refusal is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from millstream.profiles.identifiers import USER_ID
 from millstream.profiles.profile import ExternalId, Profile
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """Where the event goes: `profile` (None: a new one), what it absorbs, which ids it gains, and why not more."""
 
     profile: str | None
@@ -25,7 +25,7 @@ class Decision:
 
 def user_ids(profile: Profile) -> set[str]:
     """The profile's userIds."""
-    return {e.value for e in profile.external_ids if e.namespace == USER_ID}
+    return set(profile.ids.get(USER_ID, ()))
 
 
 def decide(ids: Sequence[ExternalId], owners: Mapping[ExternalId, Profile]) -> Decision:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal, NamedTuple
+
+import msgspec
 
 from millstream.eventlog.resolved import ProfileView, TraitValue
+from millstream.profiles.traits import NEVER, Traits
 
 
 class ExternalId(NamedTuple):
@@ -17,51 +20,89 @@ class ExternalId(NamedTuple):
     value: str
 
 
-@dataclass(slots=True)
-class Profile:
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Traits).decode
+_NO_TRAITS: Final = msgspec.Raw(_encode(Traits()))
+
+
+class Profile(msgspec.Struct, array_like=True, tag=2, dict=True):
     """A person (`use_…`) or an account (`acc_…`).
 
-    `external_ids` maps each id to the event time (ms) it was last seen; `emails` among them: the newest by event time
-    is `email()`. `accounts` maps the profile ids of accounts a person belongs to to the event time. `removed` keeps
-    the time at which a trait was removed, so that an older value does not come back.
+    `ids` maps namespace and value of each external id to the event time (ms) it was last seen; the newest address by
+    event time is `email()`. `accounts` maps the profile ids of accounts a person belongs to to the event time.
+    `folded` are the traits as they are stored: most events do not touch them, so they are opened on demand.
     """
 
     id: str
     kind: Literal["person", "account"]
     created_ms: int
-    external_ids: dict[ExternalId, int] = field(default_factory=dict)
-    traits: dict[str, TraitValue] = field(default_factory=dict)
-    removed: dict[str, tuple[int, int]] = field(default_factory=dict)
-    accounts: dict[str, int] = field(default_factory=dict)
     updated_ms: int = 0
+    ids: dict[str, dict[str, int]] = {}
+    accounts: dict[str, int] = {}
+    folded: msgspec.Raw = _NO_TRAITS
+
+    @property
+    def traits(self) -> Traits:
+        """The traits, to be read and changed."""
+        found: Traits | None = self.__dict__.get("opened")
+        return found if found is not None else self.open(_decode(self.folded))
+
+    def stamped(self) -> dict[str, TraitValue]:
+        """Each trait with when it was said."""
+        return self.traits.stamped()
+
+    def open(self, traits: Traits) -> Traits:
+        """Put these in the place of what is stored."""
+        self.__dict__["opened"] = traits
+        return traits
+
+    def externals(self) -> Iterator[ExternalId]:
+        """All external ids."""
+        return (ExternalId(namespace, value) for namespace, seen in self.ids.items() for value in seen)
+
+    def see(self, externals: Iterable[ExternalId], time_ms: int) -> None:
+        """Note that an event of that time carried these ids."""
+        for namespace, value in externals:
+            seen = self.ids.get(namespace)
+            if seen is None:
+                self.ids[namespace] = {value: time_ms}
+            elif time_ms > seen.get(value, NEVER[0]):
+                seen[value] = time_ms
+
+    def fold(self) -> None:
+        """Put the traits back as they are stored: a tenth of the memory."""
+        if self.__dict__:
+            self.folded = msgspec.Raw(_encode(self.traits))
+            self.__dict__.clear()
+
+    def absorb(self, other: Profile) -> None:
+        """Take over everything of another profile; the newest of each trait wins."""
+        for external in other.externals():
+            self.see((external,), other.ids[external.namespace][external.value])
+        for account, at in other.accounts.items():
+            self.accounts[account] = max(at, self.accounts.get(account, at))
+        self.traits.join(other.traits)
+        self.updated_ms = max(self.updated_ms, other.updated_ms)
 
     def email(self) -> str | None:
         """The newest email address by event time."""
-        newest: tuple[int, str] | None = None
-        for (namespace, value), seen in self.external_ids.items():
-            if namespace == "email" and (newest is None or (seen, value) > newest):
-                newest = (seen, value)
-        return newest[1] if newest is not None else None
-
-    def copy(self) -> Profile:
-        """A profile of its own to change; the values are shared, nobody changes those."""
-        return Profile(
-            self.id,
-            self.kind,
-            self.created_ms,
-            self.external_ids.copy(),
-            self.traits.copy(),
-            self.removed.copy(),
-            self.accounts.copy(),
-            self.updated_ms,
-        )
+        seen = self.ids.get("email")
+        if not seen:
+            return None
+        return max(seen, key=lambda value: (seen[value], value)) if len(seen) > 1 else next(iter(seen))
 
 
 def view(profile: Profile) -> ProfileView:
     """A profile as delivery sees it."""
-    ids: dict[str, list[str]] = {}
-    seen = profile.external_ids
-    for external in sorted(seen, key=seen.__getitem__, reverse=True):
-        ids.setdefault(external.namespace, []).append(external.value)
-    newest = sorted(profile.accounts, key=profile.accounts.__getitem__, reverse=True)
-    return ProfileView(profile.id, profile.email(), profile.traits, ids, newest)
+    return ProfileView(
+        profile.id,
+        profile.email(),
+        profile.stamped,
+        {namespace: _newest(seen) for namespace, seen in profile.ids.items()},
+        _newest(profile.accounts),
+    )
+
+
+def _newest(seen: dict[str, int]) -> list[str]:
+    """Names, the last seen first."""
+    return sorted(seen, key=seen.__getitem__, reverse=True) if len(seen) > 1 else list(seen)

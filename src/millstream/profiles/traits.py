@@ -2,18 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Final
+
+import msgspec
 
 from millstream.eventlog.record import Offset
 from millstream.eventlog.resolved import TraitValue
-from millstream.profiles.profile import Profile
 from millstream.spec.events import TraitOperation
 
-MAX_TRAITS: Final = 2000
+# When something was said: epoch milliseconds of event time; the offset breaks ties.
+Stamp = tuple[int, Offset]
+NEVER: Final[Stamp] = (-(2**62), -1)
 # A NamedTuple's own constructor is a Python function; this is the C one that it calls.
-stamped = tuple.__new__
+made = tuple.__new__
+
+
+MAX_TRAITS: Final = 2000
+
+
+class Traits(msgspec.Struct, array_like=True, gc=False):
+    """What is known of a profile, and since when.
+
+    Most traits are said together, so there is one stamp for most: `said` is the newest of all, `earlier` has the
+    stamps of the traits that were said before it. `removed` keeps when a trait was removed, so that an older value
+    does not come back.
+    """
+
+    values: dict[str, Any] = {}
+    said: Stamp = NEVER
+    earlier: dict[str, Stamp] = {}
+    removed: dict[str, Stamp] = {}
+
+    def when(self, key: str) -> Stamp:
+        """When the trait was last said or removed."""
+        if key in self.values:
+            return self.earlier.get(key, self.said)
+        return self.removed.get(key, NEVER)
+
+    def put(self, key: str, value: Any, stamp: Stamp) -> None:
+        """Set one trait, whatever it was."""
+        self.advance(stamp)
+        self.values[key] = value
+        if stamp == self.said:
+            self.earlier.pop(key, None)
+        else:
+            self.earlier[key] = stamp
+        self.removed.pop(key, None)
+
+    def put_newest(self, said: dict[str, Any], stamp: Stamp) -> None:
+        """Set many, said at or after everything that is known; none of them was removed."""
+        if self.values.keys() <= said.keys():
+            self.earlier.clear()
+            self.said = stamp
+        else:
+            self.advance(stamp)
+            for key in said.keys() & self.earlier.keys():
+                del self.earlier[key]
+        self.values.update(said)
+
+    def remove(self, key: str, stamp: Stamp) -> None:
+        """Remove one trait, whatever it was."""
+        self.values.pop(key, None)
+        self.earlier.pop(key, None)
+        self.removed[key] = stamp
+
+    def advance(self, stamp: Stamp) -> None:
+        """Make room for what is said at that time, if it is the newest."""
+        if stamp > self.said:
+            self.earlier = dict.fromkeys(self.values, self.said) | self.earlier
+            self.said = stamp
+
+    def join(self, other: Traits) -> None:
+        """Take over what was said later than one's own."""
+        self.advance(other.said)
+        for key, value in other.values.items():
+            when = other.when(key)
+            if when > self.when(key):
+                self.put(key, value, when)
+        for key, when in other.removed.items():
+            if when > self.when(key):
+                self.remove(key, when)
+
+    def stamped(self) -> dict[str, TraitValue]:
+        """Each trait with its stamp."""
+        earlier, said = self.earlier, self.said
+        return {k: made(TraitValue, (v, *earlier.get(k, said))) for k, v in self.values.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,97 +105,71 @@ NOTHING: Final = Change()
 _NOT_TRAITS: Final = frozenset({"hubspot"})
 
 
-def newest(profile: Profile, key: str) -> tuple[int, Offset]:
-    """When the trait was last said or removed."""
-    known = profile.traits.get(key)
-    if known is not None:
-        return known.time_ms, known.offset
-    return profile.removed.get(key, (-(2**62), -1))
-
-
 def apply(
-    profile: Profile, said: Mapping[str, Any], time_ms: int, offset: Offset, *, fill_only: bool = False
+    traits: Traits, said: dict[str, Any], time_ms: int, offset: Offset, *, fill_only: bool = False
 ) -> Change:
     """Set traits. `None` removes; `{}` changes nothing; `fill_only` sets only what is absent."""
-    traits, removed = profile.traits, profile.removed
+    stamp = (time_ms, offset)
+    if fill_only or stamp < traits.said or not _plain(traits, said):
+        return _one_by_one(traits, said, stamp, fill_only=fill_only)
+    traits.put_newest(said, stamp)
+    return NOTHING
+
+
+def _plain(traits: Traits, said: dict[str, Any]) -> bool:
+    """Whether everything said is set as it is: none removes, none is empty, none comes back, none is one too many."""
+    for value in said.values():
+        if not value and (value is None or value == {}):
+            return False
+    return (
+        _NOT_TRAITS.isdisjoint(said)
+        and (not traits.removed or traits.removed.keys().isdisjoint(said))
+        and len(traits.values) + len(said) <= MAX_TRAITS
+    )
+
+
+def _one_by_one(traits: Traits, said: dict[str, Any], stamp: Stamp, *, fill_only: bool) -> Change:
     superseded: list[str] = []
     note = None
     for key, value in said.items():
         if value == {} or key in _NOT_TRAITS:
             continue
-        known = traits.get(key)
-        if known is not None:
-            _, known_ms, known_offset = known
-            if fill_only:
-                continue
-            if time_ms < known_ms or (time_ms == known_ms and offset < known_offset):
-                superseded.append(key)
-                continue
-        elif key in removed:
-            if fill_only:
-                continue
-            if (time_ms, offset) < removed[key]:
-                superseded.append(key)
-                continue
-        elif fill_only and value is None:
+        known = key in traits.values
+        if fill_only and (known or key in traits.removed or value is None):
             continue
-        if value is None:
-            traits.pop(key, None)
-            removed[key] = (time_ms, offset)
-        elif known is not None or len(traits) < MAX_TRAITS:
-            traits[key] = stamped(TraitValue, (value, time_ms, offset))
-            if removed:
-                removed.pop(key, None)
+        if stamp < traits.when(key):
+            superseded.append(key)
+        elif value is None:
+            traits.remove(key, stamp)
+        elif known or len(traits.values) < MAX_TRAITS:
+            traits.put(key, value, stamp)
         else:
             note = f"more than {MAX_TRAITS} traits: {key[:100]} and further ones are left out"
     return Change(tuple(superseded), note=note) if superseded or note else NOTHING
 
 
-def operate(
-    profile: Profile, operations: list[TraitOperation], time_ms: int, offset: Offset
-) -> dict[str, Any]:
+def operate(traits: Traits, operations: list[TraitOperation], time_ms: int, offset: Offset) -> dict[str, Any]:
     """Apply Amplitude's operations in order; return each touched trait's resulting value (None = removed)."""
+    stamp = (time_ms, offset)
     results: dict[str, Any] = {}
     for operation in operations:
         if operation.op == "clearAll":
-            for key in list(profile.traits):
-                del profile.traits[key]
-                profile.removed[key] = (time_ms, offset)
+            for key in list(traits.values):
+                traits.remove(key, stamp)
                 results[key] = None
             continue
         key = operation.key
-        known = profile.traits.get(key)
-        before = known.value if known is not None else None
-        after = _after(operation, before)
+        after = _after(operation, traits.values.get(key))
         if after is _SAME:
             continue
         if after is None:
-            profile.traits.pop(key, None)
-            profile.removed[key] = (time_ms, offset)
-        elif known is not None or len(profile.traits) < MAX_TRAITS:
-            profile.traits[key] = TraitValue(after, time_ms, offset)
-            profile.removed.pop(key, None)
+            traits.remove(key, stamp)
+        elif key in traits.values or len(traits.values) < MAX_TRAITS:
+            traits.put(key, after, stamp)
         else:
             continue
         results[key] = after
     return results
-
-
-def merge(survivor: Profile, absorbed: Profile) -> None:
-    """Everything of the absorbed profile joins the survivor; the newest of each trait wins."""
-    for external, at in absorbed.external_ids.items():
-        survivor.external_ids[external] = max(at, survivor.external_ids.get(external, at))
-    for account, at in absorbed.accounts.items():
-        survivor.accounts[account] = max(at, survivor.accounts.get(account, at))
-    for key, value in absorbed.traits.items():
-        if (value.time_ms, value.offset) > newest(survivor, key):
-            survivor.traits[key] = value
-            survivor.removed.pop(key, None)
-    for key, when in absorbed.removed.items():
-        if when > newest(survivor, key):
-            survivor.traits.pop(key, None)
-            survivor.removed[key] = when
-    survivor.updated_ms = max(survivor.updated_ms, absorbed.updated_ms)
 
 
 class _Same:
@@ -165,9 +214,13 @@ def _sum(before: Any, value: Any) -> Any:
         start = float(start) if isinstance(start, str) else start
         add = float(value) if isinstance(value, str) else value
         total = start + add
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return _SAME
-    return int(total) if isinstance(total, float) and total.is_integer() else total
+    if not isinstance(total, float):
+        return total
+    if not isfinite(total):
+        return _SAME
+    return int(total) if total.is_integer() else total
 
 
 def _list(value: Any) -> list[Any]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from millstream.delivery.ledger import worst_of
-from millstream.delivery.operation import Job, Key, RecordState
+from millstream.delivery.operation import Job, Key
 from millstream.delivery.outcome import Outcome, Reason, State
+from millstream.delivery.record_state import RecordState
 from millstream.delivery.store import DeadLetter, DeliveryCommit, ParkedRow, Position, WaitingRow
 from millstream.eventlog.record import Offset
 
@@ -47,7 +48,7 @@ class MemoryDeliveryStore:
             self._records.pop((d, key), None)
             self._aliases = {a: c for a, c in self._aliases.items() if not (a[0] == d and c == key)}
         for state in commit.records:
-            self._records[d, state.key] = replace(state, confirmed=dict(state.confirmed))
+            self._records[d, state.key] = state.copy()
         self._aliases.update({(d, name): canonical for name, canonical in commit.aliases})
         tally = self._tally.setdefault(d, {})
         for worst, n in commit.tally.items():
@@ -131,7 +132,7 @@ class MemoryDeliveryStore:
     def record(self, destination: str, key: Key) -> RecordState | None:
         """The record under any of its names."""
         found = self._records.get((destination, self._aliases.get((destination, key), key)))
-        return replace(found, confirmed=dict(found.confirmed)) if found is not None else None
+        return found.copy() if found is not None else None
 
     def records(self, destination: str, keys: Iterable[Key]) -> dict[Key, RecordState]:
         """Records under any of their names."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from millstream.delivery.operation import Key, RecordState
+from millstream.delivery.operation import Key
+from millstream.delivery.record_state import RecordState
 from millstream.delivery.store import DeliveryCommit, DeliveryStore
 from millstream.eventlog.record import Offset
 from millstream.pipeline.store import ProcessorStore

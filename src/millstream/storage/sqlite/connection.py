@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 
-def writer(path: Path) -> sqlite3.Connection:
-    """The one writing connection of a file: WAL, fsync at every commit, checkpoints by itself alone."""
+def writer(path: Path, *, cache_kib: int = 32 * 1024) -> sqlite3.Connection:
+    """The one writing connection of a file: WAL, fsync at every commit, checkpoints by itself alone.
+
+    `cache_kib` bounds the pages that it keeps; SQLite fills the cache before it lets go of any.
+    """
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA page_size = 8192")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 67108864")
-    connection.execute("PRAGMA cache_size = -32768")
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 

@@ -10,8 +10,9 @@ import msgspec
 import zstandard
 
 from millstream.delivery.ledger import worst_of
-from millstream.delivery.operation import Job, Key, RecordState
+from millstream.delivery.operation import Job, Key
 from millstream.delivery.outcome import Outcome, Reason, State
+from millstream.delivery.record_state import RecordState, Stamp
 from millstream.delivery.store import DeadLetter, DeliveryCommit, ParkedRow, Position, WaitingRow
 from millstream.eventlog.record import Offset
 from millstream.storage.sqlite.connection import Readers
@@ -20,7 +21,11 @@ from millstream.storage.sqlite.writer import Writer
 CHUNK: Final = 500
 _Effects = list[tuple[str, str, int, str, str, list[str], str]]
 _details_decode = msgspec.msgpack.Decoder(dict[int, _Effects]).decode
-_confirmed_decode = msgspec.msgpack.Decoder(dict[str, tuple[str | int, int, int]]).decode
+# What `record.confirmed` holds: values, stamp, what was said earlier (`RecordState`); older versions wrote a map of
+# property -> fingerprint, time, offset, which is read as it is and renewed when the record is next confirmed.
+_Known = tuple[dict[str, Any], int, Offset, dict[str, Stamp]]
+_Before = dict[str, tuple[str | int, int, Offset]]
+_known_decode = msgspec.msgpack.Decoder(_Known | _Before).decode
 _pack = msgspec.msgpack.Encoder().encode
 _LETTER = 'id, "offset", mapping, effect, reason, detail, at_ms, message_id, body, profile, email, request'
 
@@ -36,7 +41,10 @@ class SqliteDeliveryStore:
         """One transaction; see the port."""
         if self._writer is None:
             raise sqlite3.OperationalError("opened read-only")
-        await self._writer.run(lambda connection: _write(connection, commit))
+        # Encoded here, not on the writer's thread: what is known of a record changes while it is written.
+        d = commit.destination
+        records = [(d, *r.key, r.id, r.at_ms, _pack((r.values, *r.stamp, r.earlier))) for r in commit.records]
+        await self._writer.run(lambda connection: _write(connection, commit, records))
 
     def position(self, destination: str) -> Position | None:
         """Where the destination stands."""
@@ -236,10 +244,18 @@ def _waiting(rows: list[Any]) -> list[WaitingRow]:
 
 def _record(object_type: str, row: Any) -> RecordState:
     by, value, rid, confirmed, at = row
-    return RecordState(Key(object_type, by, value), rid, _confirmed_decode(confirmed), at)
+    key, known = Key(object_type, by, value), _known_decode(confirmed)
+    if isinstance(known, tuple):
+        values, time_ms, offset, earlier = known
+        return RecordState(key, rid, values, (time_ms, offset), earlier, at)
+    # Hashes were numbers then: such a value equals nothing, so that it is sent once more.
+    values = {n: said if isinstance(said, str) else b"" for n, (said, _, _) in known.items()}
+    stamps = {n: (time_ms, offset) for n, (_, time_ms, offset) in known.items()}
+    newest = max(stamps.values(), default=(0, 0))
+    return RecordState(key, rid, values, newest, {n: s for n, s in stamps.items() if s != newest}, at)
 
 
-def _write(c: sqlite3.Connection, commit: DeliveryCommit) -> None:
+def _write(c: sqlite3.Connection, commit: DeliveryCommit, records: list[Any]) -> None:
     """Everything of one commit, in the writer's transaction."""
     d = commit.destination
     at = commit.position
@@ -285,8 +301,10 @@ def _write(c: sqlite3.Connection, commit: DeliveryCommit) -> None:
             (d, *key),
         )
     c.executemany(
-        "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(d, *r.key, r.id, r.at_ms, _pack(r.confirmed)) for r in commit.records],
+        # An update in place where there is one: replacing deletes the row first, at three times the cost.
+        "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "id = excluded.id, at_ms = excluded.at_ms, confirmed = excluded.confirmed",
+        records,
     )
     c.executemany(
         "INSERT OR REPLACE INTO alias VALUES (?, ?, ?, ?, ?, ?)",
@@ -371,6 +389,7 @@ def _write_outcomes(c: sqlite3.Connection, destination: str, outcomes: dict[Offs
             ]
         squeezed = zstandard.ZstdCompressor(level=1).compress(_pack(details))
         c.execute(
-            "INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?)",
+            "INSERT INTO outcome VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "states = excluded.states, details = excluded.details",
             (destination, chunk, bytes(states), squeezed),
         )

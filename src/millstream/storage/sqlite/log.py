@@ -33,6 +33,8 @@ _CHECK_DISK_EVERY: Final = 64
 # A dictionary is trained from the first events of a process, and anew for each file from the newest ones.
 _SAMPLES: Final = 500
 _SAMPLE_BYTES: Final = 8192
+# Blocks are written once and read by others: pages that the writer keeps are of no use to anybody.
+_CACHE_KIB: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class SqliteLog:
         if not read_only:
             if not self._files:
                 self._new_file(0)
-            self._writing = connection.writer(self._path(max(self._files)))
+            self._writing = connection.writer(self._path(max(self._files)), cache_kib=_CACHE_KIB)
             self._end = self._find_end()
             self._adopt_dictionary()
             self._thread = threading.Thread(target=self._write, name="log writer", daemon=True)
@@ -244,7 +246,7 @@ class SqliteLog:
             return
         self._end_file(self._writing)
         self._new_file(self._end)
-        self._writing = connection.writer(self._path(self._end))
+        self._writing = connection.writer(self._path(self._end), cache_kib=_CACHE_KIB)
         self._encoder, self._trained = BlockCodec(), False
 
     def _adopt_dictionary(self) -> None:

@@ -3,71 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import zstandard
 
 from millstream.eventlog.record import Offset
-from millstream.eventlog.resolved import Annotation, ProfileView, Resolution, TraitValue
+from millstream.eventlog.rejection import KEPT, Rejection
+from millstream.eventlog.resolved import Annotation, ProfileView, Resolution
 from millstream.pipeline.store import ProcessorCommit
 from millstream.profiles.profile import ExternalId, Profile, view
+from millstream.profiles.stored import pack, unpack
 from millstream.storage.sqlite.connection import Readers
+from millstream.storage.sqlite.recent import Recent
 from millstream.storage.sqlite.writer import Writer
 
-_profile_encode = msgspec.msgpack.Encoder(enc_hook=None).encode
-_resolutions_decode = msgspec.msgpack.Decoder(list[Resolution]).decode
+_encode_resolutions = msgspec.json.Encoder().encode
+_decode_resolutions = msgspec.json.Decoder(list[Resolution]).decode
+# What the first version wrote.
+_decode_first_resolutions = msgspec.msgpack.Decoder(list[Resolution]).decode
 _MANY = 400
-_RECENT = 8_000
-
-
-class _Stored(msgspec.Struct, array_like=True):
-    """A profile as it lies on disk: dicts with tuple keys become lists."""
-
-    id: str
-    kind: str
-    created_ms: int
-    updated_ms: int
-    external_ids: list[tuple[ExternalId, int]]
-    traits: dict[str, TraitValue]
-    removed: dict[str, tuple[int, int]]
-    accounts: dict[str, int]
-
-
-_stored_decode = msgspec.msgpack.Decoder(_Stored).decode
-
-
-def pack(profile: Profile) -> bytes:
-    """A profile as bytes."""
-    return _profile_encode(
-        _Stored(
-            profile.id,
-            profile.kind,
-            profile.created_ms,
-            profile.updated_ms,
-            list(profile.external_ids.items()),
-            profile.traits,
-            profile.removed,
-            profile.accounts,
-        )
-    )
-
-
-def unpack(body: bytes) -> Profile:
-    """The profile that `pack` wrote."""
-    stored = _stored_decode(body)
-    return Profile(
-        stored.id,
-        "account" if stored.kind == "account" else "person",
-        stored.created_ms,
-        dict(stored.external_ids),
-        stored.traits,
-        stored.removed,
-        stored.accounts,
-        stored.updated_ms,
-    )
+# A generation of `Recent` each: bytes of profiles, with what a dict takes for one, and links.
+_RECENT_BYTES = 16 * 1024 * 1024
+_RECENT_LINKS = 32_768
+_ENTRY_BYTES = 200
 
 
 def chunks(items: Iterable[Any], size: int = _MANY) -> Iterable[Sequence[Any]]:
@@ -77,6 +37,10 @@ def chunks(items: Iterable[Any], size: int = _MANY) -> Iterable[Sequence[Any]]:
         yield found[i : i + size]
 
 
+def _resolutions(body: bytes) -> list[Resolution]:
+    return _decode_resolutions(body) if body.startswith(b"[") else _decode_first_resolutions(body)
+
+
 class SqliteProcessorStore:
     """See the ports in `pipeline.store` and `eventlog.resolved`."""
 
@@ -84,29 +48,27 @@ class SqliteProcessorStore:
         self._writer = writer
         self._readers = readers
         self._position: Offset | None = None
-        # Profiles as the last commits left them; only the one process that writes may trust them. Never changed in
-        # place: `load` hands out copies.
-        self._recent: OrderedDict[str, Profile] = OrderedDict()
+        # As the last commits left them. Only commits add here, so only the process that writes has any.
+        self._bodies: Recent[str, bytes] = Recent(_RECENT_BYTES)
+        self._links: Recent[ExternalId, str] = Recent(_RECENT_LINKS)
 
     async def commit(self, commit: ProcessorCommit) -> None:
         """One transaction; see the port."""
         if self._writer is None:
             raise sqlite3.OperationalError("opened read-only")
-        await self._writer.run(lambda connection: self._write(connection, commit))
+        bodies = {p.id: pack(p) for p in commit.profiles}
+        await self._writer.run(lambda connection: self._write(connection, commit, bodies))
         self._position = commit.position
+        self._bodies.add(bodies, sum(map(len, bodies.values())) + len(bodies) * _ENTRY_BYTES)
+        self._links.add(commit.owners, len(commit.owners))
         for absorbed in commit.merged:
-            self._recent.pop(absorbed, None)
-        for profile in commit.profiles:
-            self._recent[profile.id] = profile
-            self._recent.move_to_end(profile.id)
-        while len(self._recent) > _RECENT:
-            self._recent.popitem(last=False)
+            self._bodies.drop(absorbed)
 
-    def _write(self, c: sqlite3.Connection, commit: ProcessorCommit) -> None:
-        if commit.profiles:
+    def _write(self, c: sqlite3.Connection, commit: ProcessorCommit, bodies: Mapping[str, bytes]) -> None:
+        if bodies:
             c.executemany(
                 "INSERT INTO profile VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-                [(p.id, pack(p)) for p in commit.profiles],
+                bodies.items(),
             )
         if commit.identities:
             c.executemany(
@@ -124,9 +86,20 @@ class SqliteProcessorStore:
             c.executemany(
                 "INSERT OR REPLACE INTO annotation VALUES (?, ?, ?)",
                 [
-                    (a.base, len(a.resolutions), squeeze(msgspec.msgpack.encode(a.resolutions)))
+                    (a.base, len(a.resolutions), squeeze(_encode_resolutions(a.resolutions)))
                     for a in commit.annotations
                 ],
+            )
+        if commit.rejections:
+            c.executemany(
+                "INSERT INTO rejection VALUES (NULL, ?, ?, ?, ?, ?, ?)",
+                [
+                    (r.offset, r.received_ms, r.source, r.reason, r.detail, r.payload)
+                    for r in commit.rejections
+                ],
+            )
+            c.execute(
+                "DELETE FROM rejection WHERE number <= (SELECT max(number) FROM rejection) - ?", (KEPT,)
             )
         c.execute("INSERT OR REPLACE INTO meta VALUES ('position', ?)", (str(commit.position),))
 
@@ -145,14 +118,14 @@ class SqliteProcessorStore:
             (end, offset),
         )
         squash = zstandard.ZstdDecompressor().decompress
-        return [Annotation(base, _resolutions_decode(squash(body))) for base, body in rows]
+        return [Annotation(base, _resolutions(squash(body))) for base, body in rows]
 
     def find(self, ids: Iterable[ExternalId]) -> dict[ExternalId, str]:
         """The profile of each known external id."""
         by_namespace: dict[str, list[str]] = {}
-        for namespace, value in set(ids):
+        found, missing = self._links.split(ids)
+        for namespace, value in missing:
             by_namespace.setdefault(namespace, []).append(value)
-        found: dict[ExternalId, str] = {}
         # `value IN (…)` within one namespace searches the index; a list of row values makes SQLite scan a subquery
         # for each (1.3 against 20.6 µs an id).
         for namespace, values in by_namespace.items():
@@ -168,28 +141,40 @@ class SqliteProcessorStore:
 
     def load(self, ids: Iterable[str]) -> dict[str, Profile]:
         """The profiles under the ids asked for, for the caller to change."""
-        asked = set(ids)
-        recent = {i: p for i in asked if (p := self._recent.get(i)) is not None}
-        return {i: p.copy() for i, p in recent.items()} | self._stored(asked - recent.keys())
+        bodies, missing = self._bodies.split(ids)
+        if missing:
+            bodies |= self._stored(missing)
+        return {i: unpack(body) for i, body in bodies.items()}
 
-    def _stored(self, asked: set[str]) -> dict[str, Profile]:
-        survivors: dict[str, str] = {}
-        bodies: dict[str, bytes] = {}
-        for some in chunks(asked):
-            marks = ",".join("?" * len(some))
-            survivors.update(
-                self._readers.all(f"SELECT absorbed, survivor FROM merged WHERE absorbed IN ({marks})", some)  # noqa: S608
-            )
-        for some in chunks({survivors.get(i, i) for i in asked}):
-            marks = ",".join("?" * len(some))
-            bodies.update(self._readers.all(f"SELECT id, body FROM profile WHERE id IN ({marks})", some))  # noqa: S608
-        return {i: unpack(bodies[at]) for i in asked if (at := survivors.get(i, i)) in bodies}
+    def _stored(self, asked: list[str]) -> dict[str, bytes]:
+        """Bodies from the database; those that are not there may have been absorbed."""
+        bodies = self._rows("SELECT id, body FROM profile WHERE id IN", asked)
+        if len(bodies) < len(asked):
+            gone = [i for i in asked if i not in bodies]
+            survivors = self._rows("SELECT absorbed, survivor FROM merged WHERE absorbed IN", gone)
+            theirs = self._rows("SELECT id, body FROM profile WHERE id IN", set(survivors.values()))
+            bodies |= {i: theirs[s] for i, s in survivors.items() if s in theirs}
+        return bodies
+
+    def _rows(self, select: str, names: Iterable[str]) -> dict[str, Any]:
+        """Pairs of a statement that ends with `IN`."""
+        found: dict[str, Any] = {}
+        for some in chunks(names):
+            found.update(self._readers.all(f"{select} ({','.join('?' * len(some))})", some))
+        return found
 
     def views(self, ids: Iterable[str]) -> dict[str, ProfileView]:
         """The profiles as delivery sees them."""
-        asked = set(ids)
-        recent = {i: p for i in asked if (p := self._recent.get(i)) is not None}
-        return {i: view(p) for i, p in (recent | self._stored(asked - recent.keys())).items()}
+        return {i: view(p) for i, p in self.load(ids).items()}
+
+    def rejections(self, offset: Offset) -> list[Rejection]:
+        """The kept rejections from an offset on."""
+        rows = self._readers.all(
+            'SELECT "offset", received_ms, source, reason, detail, payload FROM rejection '
+            'WHERE "offset" >= ? ORDER BY number',
+            (offset,),
+        )
+        return [Rejection(*row) for row in rows]
 
     async def forget(self, profile_id: str) -> None:
         """Erase a person."""
@@ -207,13 +192,21 @@ class SqliteProcessorStore:
                 c.execute("DELETE FROM merged WHERE absorbed = ?", (name,))
 
         await self._writer.run(work)
-        self._recent.clear()
+        self._bodies.clear()
+        self._links.clear()
 
     def drop_annotations_before(self, offset: Offset) -> None:
         """Forget annotations of dropped log files."""
         if self._writer is not None:
             self._writer.submit(
                 lambda c: c.execute("DELETE FROM annotation WHERE base + n <= ?", (offset,)) and None
+            )
+
+    def drop_rejections_before(self, received_ms: int) -> None:
+        """Let go of old rejections."""
+        if self._writer is not None:
+            self._writer.submit(
+                lambda c: c.execute("DELETE FROM rejection WHERE received_ms < ?", (received_ms,)) and None
             )
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""state.db: one file, one writer thread, the stores of processor and deliveries on it."""
+"""state.db: one file, one writer thread, the stores on it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 from millstream.storage.sqlite import connection
 from millstream.storage.sqlite.connection import Readers
 from millstream.storage.sqlite.deliveries import SqliteDeliveryStore
+from millstream.storage.sqlite.made import SqliteMadeStore
 from millstream.storage.sqlite.processor import SqliteProcessorStore
 from millstream.storage.sqlite.writer import Writer
 
@@ -35,6 +36,7 @@ class SqliteState:
         self._readers = Readers(path)
         self.processor = SqliteProcessorStore(self._writer, self._readers)
         self.deliveries = SqliteDeliveryStore(self._writer, self._readers)
+        self.made = SqliteMadeStore(self._writer, self._readers)
 
     def close(self) -> None:
         """Finish commits, close."""

@@ -8,7 +8,7 @@ CREATE TABLE meta (
 -- identity -------------------------------------------------------------------------------------------------------------
 CREATE TABLE profile (
     id TEXT PRIMARY KEY,
-    body BLOB NOT NULL               -- msgpack of profiles.profile.Profile
+    body BLOB NOT NULL               -- see profiles/stored.py
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE identity (
@@ -27,8 +27,19 @@ CREATE INDEX merged_survivor ON merged (survivor);
 CREATE TABLE annotation (
     base INTEGER PRIMARY KEY,        -- of the log block
     n INTEGER NOT NULL,
-    body BLOB NOT NULL               -- zstd of msgpack of the resolutions
+    body BLOB NOT NULL               -- zstd of JSON of the resolutions (at first: of msgpack)
 ) STRICT;
+
+CREATE TABLE rejection (
+    number INTEGER PRIMARY KEY,      -- without gaps, so that the oldest of too many are found without counting
+    "offset" INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    payload TEXT NOT NULL            -- the first 2 kB of the item
+) STRICT;
+CREATE INDEX rejection_received ON rejection (received_ms);
 
 -- delivery -------------------------------------------------------------------------------------------------------------
 CREATE TABLE position (
@@ -55,7 +66,7 @@ CREATE TABLE waiting (
     since_ms INTEGER NOT NULL,
     PRIMARY KEY (destination, "offset", mapping, effect)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX waiting_profile ON waiting (destination, profile);
+CREATE INDEX waiting_profile ON waiting (profile, destination);
 CREATE INDEX waiting_since ON waiting (destination, since_ms);
 
 CREATE TABLE parked (
@@ -95,7 +106,7 @@ CREATE TABLE record (
     value TEXT NOT NULL,
     id TEXT NOT NULL,
     at_ms INTEGER NOT NULL,
-    confirmed BLOB NOT NULL,         -- msgpack: property -> [fingerprint, time, offset]
+    confirmed BLOB NOT NULL,         -- msgpack of a RecordState: [values, time, offset, earlier]
     PRIMARY KEY (destination, object, by, value)
 ) STRICT, WITHOUT ROWID;
 
@@ -123,3 +134,14 @@ CREATE TABLE shadow (
     "offset" INTEGER NOT NULL,
     request BLOB NOT NULL
 ) STRICT;
+
+-- What we made in portals' schemas: limits count it.
+CREATE TABLE made (
+    account TEXT NOT NULL,           -- the portal's id
+    object TEXT NOT NULL,
+    by TEXT NOT NULL,
+    value TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (account, object, by, value)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX made_at ON made (account, object, by, at_ms);
