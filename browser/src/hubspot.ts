@@ -16,6 +16,7 @@ export interface Settings {
   skipFirstPageView: boolean;
   readyTimeoutMs: number;
   consentCategories: string[];
+  consentResolution: "and" | "or";
   // HubSpot's full name by label and name; under the full name the properties that HubSpot has of it.
   events: Record<string, string | string[]> | null;
   subscriptions: { enabled: boolean; partnerAction: string; when: Json; mapping: Json }[];

@@ -1,15 +1,31 @@
 /**
  * RudderStack's device-mode class. Its SDK asks nobody before it sends, so the class steps in where an event enters the
  * SDK's two queues: there it decides, writes the receipt and delivers, all at once. Of the methods that the SDK calls
- * later only `identify` does anything, for visitors who were identified before the class came. Without that place (another version of the SDK) there is no receipt, and the server delivers everything.
+ * later only `identify` does anything, for visitors who were identified before the class came. Without that place
+ * (another version of the SDK) there is no receipt, and the server delivers everything.
  */
 
 import "./language";
 
-import type { Fields, Json } from "./engine";
+import { type Fields, isArray, isFields, type Json, keys } from "./engine";
 import type { Settings } from "./hubspot";
 import { NAME, receipts } from "./receipt";
 import { forms, page } from "./script";
+
+/** The ids of a list, or ids and names of an object (OneTrust's, of older SDKs). */
+const ids = (given: Json): Json[] | undefined =>
+  isArray(given) ? given : isFields(given) ? [...keys(given), ...Object.values(given)] : undefined;
+
+/** Whether the SDK's word on consent is against these categories; the server reads it the same way. */
+const refused = ({ consentCategories, consentResolution }: Settings, said: Json): boolean => {
+  const { allowedConsentIds, deniedConsentIds, resolutionStrategy } = isFields(said) ? said : ({} as Json);
+  const allowed = ids(allowedConsentIds);
+  const denied = ids(deniedConsentIds) || [];
+  if (!consentCategories[0] || !((allowed && allowed[0]) || denied[0])) return false;
+  const agreed = (one: string): boolean => !denied.includes(one) && (!allowed || allowed.includes(one));
+  const own = /^(and|or)$/i.exec(resolutionStrategy);
+  return !consentCategories[(own ? own[0]! : consentResolution).toLowerCase() === "or" ? "some" : "every"](agreed);
+};
 
 class HubSpot {
   name = NAME;
@@ -48,8 +64,15 @@ class HubSpot {
     const shaped: Fields = { ...event, timestamp: event.originalTimestamp };
     if (event.type === "identify" && !event.traits) shaped.traits = context.traits;
     this.seen.add(event.messageId);
-    decide(shaped, open(shaped));
-    deliver(shaped);
+    decide(shaped, open(this.judged(shaped)));
+    deliver(this.judged(shaped));
+  }
+
+  /** The event; one that the visitor's consent holds back says so as Segment's events do. */
+  private judged(event: Fields): Fields {
+    const { context } = event;
+    if (!refused(this.settings, context.consentManagement)) return event;
+    return { ...event, context: { ...context, consent: { categoryPreferences: {} } } };
   }
 
   isReady(): boolean {
@@ -59,7 +82,8 @@ class HubSpot {
   /** One that went to the server before the class came: only it can still tell HubSpot whose visitor this is. */
   identify({ message }: Fields): void {
     const { messageId, context } = message;
-    if (!this.seen.has(messageId)) this.receipts.deliver({ ...message, traits: message.traits || context.traits });
+    if (!this.seen.has(messageId))
+      this.receipts.deliver(this.judged({ ...message, traits: message.traits || context.traits }));
   }
 
   track(): void {}

@@ -91,6 +91,60 @@ test("RudderStack: the first page view is HubSpot's, whether it came before us o
   assert.deepEqual(later.page.views, ["/home"]);
 });
 
+test("RudderStack: its consent object decides as on the server, and HubSpot's script is loaded only after a yes", async () => {
+  const both = { consentCategories: ["ads", "analytics"] };
+  const { page, send } = await rudderstack(both);
+  const said = (allowedConsentIds, deniedConsentIds, more) =>
+    event("track", { event: "A", context: { consentManagement: { allowedConsentIds, deniedConsentIds, ...more } } });
+  const refusals = [
+    said(["ads"], ["analytics"]),
+    said(["ads"], []),
+    said([], ["sale"]),
+    said(undefined, ["ads"]),
+    said({ C1: "ads" }, []),
+    said(["ads", "analytics"], ["ads"]),
+    said([], ["ads", "analytics"], { resolutionStrategy: "or" }),
+  ];
+  for (const one of refusals) {
+    const sent = send(one);
+    assert.ok(!delivered(sent), JSON.stringify(one.context));
+    assert.equal(sent.context.consent, undefined, "the event keeps what it said");
+  }
+  await wait(120);
+  assert.deepEqual(page.scripts, []);
+  send(said(["ads", "analytics"], []));
+  await wait(120);
+  assert.equal(page.scripts.length, 1);
+  const consents = [
+    said(["ads", "analytics"], ["sale"]),
+    said({ C1: "ads", analytics: "Statistics" }, []),
+    said(undefined, ["sale"]),
+    said([], []),
+    said(["ads"], ["analytics"], { resolutionStrategy: "or" }),
+    event("track", { event: "A" }),
+  ];
+  for (const one of consents) assert.ok(delivered(send(one)), JSON.stringify(one.context));
+  for (const one of refusals) assert.ok(!delivered(send(one)), JSON.stringify(one.context));
+  const any = await rudderstack({ ...both, consentResolution: "or" });
+  send(said(["ads"], ["analytics"]));
+  any.send(said(["ads"], ["analytics"]));
+  await wait(120);
+  assert.ok(delivered(any.send(said(["ads"], ["analytics"]))));
+  assert.ok(!delivered(any.send(said(["ads"], ["analytics"], { resolutionStrategy: "and" }))));
+});
+
+test("RudderStack: an identify that came before the class is told only with consent", async () => {
+  const { page, integration, send } = await rudderstack({ consentCategories: ["ads"] });
+  const traits = { email: "early@b.c" };
+  const early = (deniedConsentIds) => ({ message: event("identify", { context: { traits, consentManagement: { deniedConsentIds } } }) });
+  send(event("track", { event: "A" }));
+  await wait(120);
+  integration.identify(early(["ads"]));
+  assert.deepEqual(page.calls("identify"), []);
+  integration.identify(early(["sale"]));
+  assert.equal(page.calls("identify").length, 1);
+});
+
 test("RudderStack: blocked script, or an SDK that we do not know: ready in time, and the server delivers", async () => {
   const blocked = await rudderstack({}, { mood: "blocked" });
   await wait(120);

@@ -69,6 +69,7 @@ export const settings = (more = {}) => ({
   skipFirstPageView: true,
   readyTimeoutMs: 3000,
   consentCategories: [],
+  consentResolution: "and",
   events: null,
   filters: [],
   subscriptions: SEGMENTS_OWN,

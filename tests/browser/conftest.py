@@ -368,6 +368,16 @@ class Site:
         self.pages.html[f"{sdk}-consent"] = document(changed)
         return self.visit(f"/{sdk}-consent/home")
 
+    def managed(self, allowed, denied):
+        """A tab on a page whose RudderStack SDK was told of consent: it repeats it on every event."""
+        options = {"enabled": True, "provider": "custom"}
+        options |= {"allowedConsentIds": allowed, "deniedConsentIds": denied}
+        snippet = self.install["sdks"]["rudderstack"]["snippet"]
+        changed = snippet.replace("{configUrl:", f"{{consentManagement:{json.dumps(options)},configUrl:")
+        assert changed != snippet
+        self.pages.html["rudderstack-managed"] = document(changed)
+        return self.visit("/rudderstack-managed/home")
+
     def with_consent(self, tab, what, *arguments):
         """A call with the visitor's choice."""
         tab.run(f"void ({tab.words(what, *arguments).removesuffix(')')}, {self._choice}))")

@@ -60,6 +60,22 @@ def test_snippet(site, sdk, https):
     a_visit(here, here.visit(f"/{sdk}/home"), sdk)
 
 
+def test_what_a_page_needs_is_asked_for_at_once(site):
+    """Settings with the SDK, then plugin and HubSpot's script together; what was asked for early is used, not repeated."""
+    here = site()
+    tab = here.visit("/segment/home")
+    tab.ready()
+    here.settled(["page"])
+    script = "performance.getEntriesByType('resource').map((r) => [r.name, r.startTime, r.responseEnd])"
+    seen = tab.run(script)
+    parts = ("/settings", "/analytics.min.js", "/hubspot-web.", "/20001.js")
+    settings, sdk, plugin, hubspots = (next(r for r in seen if part in r[0]) for part in parts)
+    assert settings[1] < sdk[2]
+    assert hubspots[1] < plugin[2]
+    for part in parts:
+        assert sum(part in r["url"] for r in here.requests) == 1, (part, here.requests)
+
+
 @pytest.mark.parametrize("sdk", SDKS)
 def test_npm(site, sdk):
     """The printed npm code, bundled with the package as it is: the same."""
@@ -199,6 +215,28 @@ def test_consent_given(site, sdk):
     here.settled(["page", "identify", "Order Completed"])
     assert here.views() == [f"/{sdk}-consent/home"], here.summary()
     assert here.occurrences() == [("order_completed", ADA)], here.summary()
+
+
+@pytest.mark.parametrize("agrees", [True, False], ids=["given", "refused"])
+def test_consent_as_rudderstacks_sdk_manages_it(site, agrees):
+    """Its own object, on every event: the page and the server read the same in it."""
+    here = site(destination="    consent_categories: [ads, analytics]")
+    here.define("Order Completed")
+    tab = here.managed(["ads", "analytics"] if agrees else ["ads"], [] if agrees else ["analytics"])
+    tab.ready(taken=False)
+    tab.call("identify")
+    if agrees:
+        tab.wait("window._hstc_ran === true")
+    tab.call("track", "Order Completed")
+    events = here.settled(["page", "identify", "Order Completed"])
+    if agrees:
+        assert here.views() == ["/rudderstack-managed/home"], here.summary()
+        assert events[2]["outcome"] == ("filtered", "message_sent_client_side"), here.summary()
+    else:
+        assert {e["outcome"] for e in events} == {("filtered", "filtered_by_end_user_consent")}, (
+            here.summary()
+        )
+        assert not [r for r in here.requests if r["url"].startswith(here.tracker)]
 
 
 @pytest.mark.parametrize("sdk", SDKS)

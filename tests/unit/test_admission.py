@@ -45,6 +45,63 @@ def test_consent_as_segment_reads_it(context, categories, passes):
     assert stopped is None or stopped.reason is Reason.FILTERED_BY_CONSENT
 
 
+BOTH = ("ads", "analytics")
+
+
+def says(allowed, denied, **more):
+    """RudderStack's consent object; None leaves a list out."""
+    lists = {"allowedConsentIds": allowed, "deniedConsentIds": denied}
+    return {k: v for k, v in lists.items() if v is not None} | {"provider": "custom", **more}
+
+
+@pytest.mark.parametrize(
+    ("said", "resolution", "passes"),
+    [
+        (None, "and", True),
+        ("nonsense", "and", True),
+        ({}, "and", True),
+        (says([], []), "and", True),
+        (says(["ads", "analytics"], []), "and", True),
+        (says(["ads"], ["analytics"]), "and", False),
+        (says(["ads"], ["analytics"]), "or", True),
+        (says([], ["ads", "analytics"]), "or", False),
+        (says(["ads"], []), "and", False),
+        (says([], ["sale"]), "or", False),
+        (says(None, ["sale"]), "and", True),
+        (says(None, ["ads"]), "and", False),
+        (says(None, ["ads"]), "or", True),
+        (says(["ads", "analytics"], ["ads"]), "and", False),
+        (says(["ads"], ["analytics"], resolutionStrategy="or"), "and", True),
+        (says(["ads"], ["analytics"], resolutionStrategy="and"), "or", False),
+        (says(["ads"], ["analytics"], resolutionStrategy="some"), "or", True),
+        (says({"C1": "ads", "analytics": "Statistics"}, []), "and", True),
+        (says(["Ads", "analytics"], []), "and", False),
+    ],
+    ids=[
+        "absent", "no object", "empty", "not asked yet", "all allowed", "one denied", "one denied, any will do",
+        "all denied", "one not named", "none named", "older SDKs name the denied alone", "denied alone",
+        "denied alone, any will do", "allowed and denied is denied", "the event's word: or", "the event's word: and",
+        "an unknown word", "ids and names", "ids have a case",
+    ],
+)  # fmt: skip
+def test_consent_as_rudderstack_says_it(said, resolution, passes):
+    """A category is consented to when it is allowed and not denied; `and` or `or` is the event's, else the file's."""
+    given = event(context={"consentManagement": said})
+    stopped = admission(consent_categories=BOTH, consent_resolution=resolution).judge(given, given.view())
+    assert (stopped is None) is passes
+    assert stopped is None or stopped.reason is Reason.FILTERED_BY_CONSENT
+    assert admission().judge(given, given.view()) is None, "a destination without categories asks for none"
+
+
+def test_any_category_may_be_enough_for_segments_preferences_too():
+    """`consent_resolution: or`; and where both objects speak, both must let the event pass."""
+    rules = admission(consent_categories=BOTH, consent_resolution="or")
+    given = event(context=CONSENT)
+    assert rules.judge(given, given.view()) is None
+    given = event(context={**CONSENT, "consentManagement": says([], ["ads"])})
+    assert rules.judge(given, given.view()).reason is Reason.FILTERED_BY_CONSENT
+
+
 def test_the_consent_update_itself_always_passes():
     """Destinations learn of the consent by it."""
     given = event(event="Segment Consent Preference Updated", context=CONSENT)

@@ -130,6 +130,7 @@ PLUGIN = {
     "skipFirstPageView": True,
     "readyTimeoutMs": 3000,
     "consentCategories": [],
+    "consentResolution": "and",
     "events": {"order completed": "pe123_order_completed"},
     "subscriptions": [
         {
@@ -526,6 +527,56 @@ def test_prefix_and_names_against_ad_blockers(built):
     assert site.get("/analytics.js/v1/WK/analytics.min.js").status_code == 200
     assert site.get("/files/hubspot-web.js").status_code == 404
     assert site.get("/txx/v1/projects/WK/settings").status_code == 404
+
+
+# --- what pages ask for ahead of time --------------------------------------------------------------------------------
+
+
+def hinted(site, key="WK", **headers):
+    """The addresses in front of Analytics.js; None when nothing is."""
+    answer = site.get(f"/analytics.js/v1/{key}/analytics.min.js", **headers)
+    head, found, rest = answer.text.partition("/* analytics.min.js */")
+    assert found
+    assert rest == "var a;" * 500
+    assert answer.headers["etag"]
+    return json.loads(head.partition(".forEach")[0]) if head else None
+
+
+def test_analytics_js_begins_with_what_its_pages_will_need(built):
+    """The plugin as the settings name it, HubSpot's script, the chunk for routing rules: each once."""
+    site = Site(built, device())
+    assert hinted(site) == [PLUGIN_URL, "https://js.hs-scripts.com/123.js"]
+    assert hinted(site)[0] == site.segment()["remotePlugins"][0]["url"]
+    rules = device(filters=(Filter("f", 'type = "page"'),))
+    chunk = f"https://cdp.example.com/analytics-next/bundles/{CHUNK}"
+    assert hinted(Site(built, rules))[2:] == [chunk]
+    assert len(hinted(Site(built, device(), device()))) == 2
+    prefixed = Site(built, device(), device_prefix="/t", device_names={"hubspot-web.js": "ui.js"})
+    assert hinted(prefixed)[0] == prefixed.segment()["remotePlugins"][0]["url"]
+
+
+def test_nothing_of_hubspot_is_asked_for_before_the_visitor_agrees(built):
+    """The plugin asks nobody but us."""
+    assert hinted(Site(built, device(consent_categories=("ads",)))) == [PLUGIN_URL]
+
+
+def test_pages_without_a_plugin_get_the_script_as_it_is(built):
+    """No destination in the page: neither for this key, nor for one that is unknown or off, nor for another origin."""
+    for site, key in ((Site(built), "WK"), (Site(built, device()), "OFF"), (Site(built, device()), "NOPE")):
+        assert hinted(site, key) is None
+    assert hinted(Site(built, device()), "SHOP", origin="https://evil.example") is None
+
+
+def test_the_script_with_hints_is_packed_and_cached_like_any(built):
+    """Gzip gives the same text, the tag belongs to the text, and unchanged content is 304."""
+    site = Site(built, device())
+    path = "/analytics.js/v1/WK/analytics.min.js"
+    plain, packed = site.get(path, accept_encoding="identity"), site.get(path, accept_encoding="gzip")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.text == plain.text
+    assert site.get(path, accept_encoding="gzip", if_none_match=packed.headers["etag"]).status_code == 304
+    other = Site(built, device(settings={"portal_id": "9", "access_token": "t"}))
+    assert other.get(path, accept_encoding="gzip").headers["etag"] != packed.headers["etag"]
 
 
 # --- CORS and caches -------------------------------------------------------------------------------------------------

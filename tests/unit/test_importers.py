@@ -601,7 +601,6 @@ def test_event_names_cannot_leave_their_quotes():
         ({"hubID": "abc"}, "HUBSPOT_PORTAL_ID"),
         ({"connectionMode": {"web": "device"}}, "device mode"),
         ({"useNativeSDK": {"web": True}}, "device mode"),
-        ({"consentManagement": {"cloud": [{"provider": "custom", "consents": []}]}}, "consent_categories"),
     ],
 )
 def test_rudderstack_settings_without_counterpart_are_told(config, part):
@@ -609,6 +608,61 @@ def test_rudderstack_settings_without_counterpart_are_told(config, part):
     imported = rudderstack.read(changed(**config))
     assert any(part in note for note in said(imported, "warning"))
     assert loaded(imported).ok
+
+
+def asks(*ids, provider="custom", **more):
+    """One provider's part of `consentManagement`; the form keeps an empty row."""
+    return {"provider": provider, "consents": [{"consent": i} for i in (*ids, "")], **more}
+
+
+@pytest.mark.parametrize(
+    ("config", "categories", "resolution"),
+    [
+        ({"consentManagement": [asks("b", " a")]}, ("a", "b"), "and"),
+        ({"consentManagement": [asks("a", resolutionStrategy="or")]}, ("a",), "or"),
+        ({"consentManagement": [asks("a", provider="ketch")]}, ("a",), "or"),
+        ({"consentManagement": {"web": [asks("a", "b")], "cloud": [asks("b", "a")]}}, ("a", "b"), "and"),
+        ({"consentManagement": {"web": [asks("${A}")], "cloud": [asks()]}}, ("${A}",), "and"),
+        ({"oneTrustCookieCategories": [{"oneTrustCookieCategory": "Ads"}]}, ("Ads",), "and"),
+        ({"ketchConsentPurposes": {"web": [{"purpose": "ads"}, {"purpose": ""}]}}, ("ads",), "or"),
+        ({"consentManagement": [asks("a")], "ketchConsentPurposes": [{"purpose": "b"}]}, ("a",), "and"),
+        ({"consentManagement": [asks()], "oneTrustCookieCategories": {"web": []}}, (), "and"),
+    ],
+)
+def test_rudderstack_consent_is_taken_over(config, categories, resolution):
+    """Ids and how they combine: the form's own strategy, else the provider's; empty rows ask for nothing."""
+    imported = rudderstack.read(changed(**config))
+    destination = loaded(imported).workspace.destinations[0]
+    assert (destination.consent_categories, destination.consent_resolution) == (categories, resolution)
+    assert any("of any provider" in note for note in said(imported, "info")) is bool(categories)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"consentManagement": [asks("a"), asks("b", provider="oneTrust")]},
+        {"consentManagement": {"web": [asks("a")], "cloud": [asks("a", "b")]}},
+        {"consentManagement": [asks("a"), asks("a", resolutionStrategy="or", provider="iubenda")]},
+        {
+            "oneTrustCookieCategories": [{"oneTrustCookieCategory": "a"}],
+            "ketchConsentPurposes": [{"purpose": "a"}],
+        },
+    ],
+)
+def test_several_rudderstack_consents_are_told(config):
+    """A destination has one list here: which one is for a person to say."""
+    imported = rudderstack.read(changed(**config))
+    assert loaded(imported).workspace.destinations[0].consent_categories == ()
+    assert any("consent_categories" in note and '"a"' in note for note in said(imported, "warning"))
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["x", 7, [7], {"web": "x"}, [asks("a", resolutionStrategy=["or"])], [{"consents": [{"consent": 1}]}]],
+)
+def test_rudderstack_consent_that_cannot_be_read_is_an_error(given):
+    """With its place; whatever it is, nothing raises."""
+    assert said(rudderstack.read(changed(consentManagement=given)), "error")
 
 
 def test_the_old_api_used_no_configured_events():

@@ -21,7 +21,8 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from millstream.devicemode import settings
-from millstream.devicemode.assets import Asset, Assets
+from millstream.devicemode.assets import Asset, Assets, begun_with
+from millstream.devicemode.hints import preloads
 from millstream.devicemode.settings import Address, Events
 from millstream.workspace.model import Source, Workspace
 
@@ -34,6 +35,7 @@ IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _WORTH_PACKING: Final = 860
 _PLUGIN: Final = "hubspot-web"
 _WHOLE: Final = "hubspot-web-full"  # with the whole mapping language
+_RULES_CHUNK: Final = "tsub-middleware.bundle."
 # With `obfuscate` Analytics.js asks for the plugin's folder in base64.
 _PLUGIN_FOLDERS: Final = frozenset({_PLUGIN, base64.b64encode(_PLUGIN.encode()).decode().rstrip("=")})
 _VERSION: Final = re.compile(r"v?\d+(?:\.\d+){0,2}(?:-[\w.]+)?\Z")
@@ -91,7 +93,7 @@ class DeviceMode:
             "/config/{key}": self._amplitude,
             "/config": self._amplitude,
             "/v1/capture": self._capture,
-            "/analytics.js/v1/{key}/analytics.min.js": self._script("analytics.min.js"),
+            "/analytics.js/v1/{key}/analytics.min.js": self._analytics,
             "/analytics-next/bundles/{file}": self._bundle,
             "/next-integrations/actions/{folder}/{file}": self._plugin,
             "/next-integrations/integrations/hubspot/{version}/hubspot.dynamic.js.gz": self._script(
@@ -128,18 +130,19 @@ class DeviceMode:
     # --- settings ----------------------------------------------------------------------------------------------------
 
     async def _segment(self, request: Request) -> Response:
+        return _document(request, self._segment_settings(request))
+
+    def _segment_settings(self, request: Request) -> dict[str, Any]:
         key = request.path_params["key"]
-        workspace = self._workspace()
         at = self._address(request)
-        document = settings.segment(
-            workspace,
+        return settings.segment(
+            self._workspace(),
             self._source(request, key),
             key,
             at,
             lambda whole: self._plugin_url(at, _WHOLE if whole else _PLUGIN),
             self._events,
         )
-        return _document(request, document)
 
     async def _rudderstack(self, request: Request) -> Response:
         """The source's configuration; the SDK's probe for ad blockers asks with `?view=ad`."""
@@ -200,6 +203,16 @@ class DeviceMode:
             return self._reply(request, self._assets.named(logical), SCRIPT_CACHE)
 
         return handle
+
+    async def _analytics(self, request: Request) -> Response:
+        """Analytics.js for a write key: it begins with what that key's pages will need."""
+        asset = self._assets.named("analytics.min.js")
+        if asset is not None:
+            chunk = self._assets.starting(_RULES_CHUNK)
+            rules = f"{self._address(request).url}/analytics-next/bundles/{chunk.name}" if chunk else None
+            code = preloads(self._segment_settings(request), rules)
+            asset = begun_with(asset, code) if code else asset
+        return self._reply(request, asset, SCRIPT_CACHE)
 
     def _rudderstack_script(self, logical: str) -> Handler:
         async def handle(request: Request) -> Response:

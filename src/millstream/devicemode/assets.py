@@ -15,6 +15,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -63,6 +64,11 @@ class Assets:
         self._refresh()
         return self._files.get(name)
 
+    def starting(self, beginning: str) -> Asset | None:
+        """The file whose name begins so: a chunk, whose hash is the SDK's."""
+        self._refresh()
+        return next((asset for name, asset in self._files.items() if name.startswith(beginning)), None)
+
     def _refresh(self) -> None:
         """Read the folder when its manifest is another than the last time."""
         manifest = self._folder / "manifest.json"
@@ -82,10 +88,21 @@ class Assets:
         self._seen = stamp
 
 
+@lru_cache(maxsize=64)
+def begun_with(asset: Asset, code: str) -> Asset:
+    """The script with some code in front of it."""
+    body = code.encode() + asset.body
+    return Asset(asset.name, body, gzip.compress(body, 9, mtime=0), asset.media_type, _digest(body))
+
+
 def _read(path: Path) -> Asset:
     body = path.read_bytes()
     try:
         packed = path.with_name(f"{path.name}.gz").read_bytes()
     except OSError:
         packed = gzip.compress(body, 9, mtime=0)
-    return Asset(path.name, body, packed, _TYPES[path.suffix], blake2b(body, digest_size=12).hexdigest())
+    return Asset(path.name, body, packed, _TYPES[path.suffix], _digest(body))
+
+
+def _digest(body: bytes) -> str:
+    return blake2b(body, digest_size=12).hexdigest()

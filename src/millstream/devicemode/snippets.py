@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from millstream.destinations.hubspot import web
 from millstream.devicemode.settings import Address, address, device_destinations
@@ -17,6 +18,7 @@ from millstream.workspace.model import Source, Workspace
 SDKS: Final = ("segment", "rudderstack", "amplitude")
 
 _SEGMENT: Final = """\
+<link rel="preload" as="fetch" crossorigin="anonymous" href=%(settings)s>
 <script>
 !function(w,d){var a=w.analytics=w.analytics||[];if(a.initialize||a.invoked)return;a.invoked=!0;a.SNIPPET_VERSION="5.2.1";
 a._writeKey=%(key)s;a._cdn=%(url)s;
@@ -89,6 +91,7 @@ def install(workspace: Workspace, source: Source, otherwise: str) -> dict[str, A
                 at,
                 key,
                 script=_file(at, names, "analytics.min.js", f"/analytics.js/v1/{key}/analytics.min.js"),
+                settings=f"{at.url}/v1/projects/{quote(key, safe='')}/settings",
             ),
             "rudderstack": _code(
                 _RUDDERSTACK,

@@ -219,7 +219,7 @@ def _check_device_mode(found: dict[str, Any], reader: _Reader) -> None:
 
 
 def _source(path: str, item: dict[str, Any], reader: _Reader) -> Source:
-    reader.known(item, ("name", "write_keys", "write_key", "origins", "enabled", "limits"), path)
+    reader.known(item, ("name", "write_keys", "write_key", "origins", "browser", "enabled", "limits"), path)
     keys = reader.words(item, "write_keys", path)
     if "write_key" in item:
         keys += (str(item["write_key"]),)
@@ -240,10 +240,14 @@ def _source(path: str, item: dict[str, Any], reader: _Reader) -> Source:
     for key, value in limits.items():
         if value < 0:
             reader.error(f"{path}.limits.{key}", "must not be negative")
+    origins, browser = reader.words(item, "origins", path), reader.typed(item, "browser", bool, path, None)
+    if origins and browser is False:
+        reader.warn(f"{path}.browser", "`origins` says that pages send to it", "leave one of the two out")
     return Source(
         name=reader.name(item, path),
         write_keys=keys,
-        origins=reader.words(item, "origins", path),
+        origins=origins,
+        browser=browser,
         enabled=reader.typed(item, "enabled", bool, path, True),
         limits=Limits(**limits),
     )
@@ -266,6 +270,7 @@ def _destination(path: str, item: dict[str, Any], reader: _Reader, catalog: Cata
         filters=filters,
         mappings=mappings,
         consent_categories=reader.words(item, "consent_categories", path),
+        consent_resolution=reader.one_of(item, "consent_resolution", ("and", "or"), path),
     )
     if kind not in catalog.kinds():
         reader.error(f"{path}.kind", f"no such kind: {kind}", f"known kinds: {', '.join(catalog.kinds())}")

@@ -22,11 +22,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where events come from: its write keys, the browser origins it allows (empty = any), its limits."""
+    """Where events come from: its write keys, the browser origins it allows (empty = any), its limits.
+
+    `browser`: whether they come from pages, whose write keys anybody can read; None = see `Workspace.is_browser`.
+    """
 
     name: str
     write_keys: tuple[str, ...]
     origins: tuple[str, ...] = ()
+    browser: bool | None = None
     enabled: bool = True
     limits: Limits = field(default_factory=Limits)
 
@@ -75,6 +79,7 @@ class Destination:
     filters: tuple[Filter, ...] = ()
     mappings: tuple[Mapping, ...] = ()
     consent_categories: tuple[str, ...] = ()
+    consent_resolution: Literal["and", "or"] = "and"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,20 @@ class Workspace:
     def source_of_key(self, write_key: str) -> Source | None:
         """The enabled source with this write key."""
         return next((s for s in self.sources if s.enabled and write_key in s.write_keys), None)
+
+    def is_browser(self, source: str) -> bool | None:
+        """Whether the source's events come from pages; None when nothing in the configuration says so.
+
+        Unless `browser` tells: a source with `origins`, or one whose pages a destination in device mode serves.
+        """
+        found = next((s for s in self.sources if s.name == source), None)
+        if found is None or found.browser is not None:
+            return found.browser if found is not None else None
+        in_pages = any(
+            d.enabled and d.connection == "device" and (not d.sources or source in d.sources)
+            for d in self.destinations
+        )
+        return True if found.origins or in_pages else None
 
 
 @dataclass(frozen=True, slots=True)

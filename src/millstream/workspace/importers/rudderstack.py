@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from millstream.mapping.trigger import TriggerError, parse_trigger
+from millstream.workspace.importers import rudderstack_consent
 from millstream.workspace.importers.report import (
     ACCESS,
     PORTAL,
@@ -191,6 +192,7 @@ def _destination(
         "sources": sources,
         "filters": literal(_filters(config, at, report)),
         "mappings": literal(mappings),
+        **rudderstack_consent.read(config, at, report),
     }
 
 
@@ -228,9 +230,6 @@ def _notes(config: dict[str, Any], given: dict[str, Any], where: str, report: Re
             report.warn(
                 f"{at}.{key}", f"device mode is not taken over ({shown(mode)}): see `connection: device`"
             )
-    for key in ("consentManagement", "oneTrustCookieCategories", "ketchConsentPurposes"):
-        if config.get(key):
-            report.warn(f"{at}.{key}", f"see `consent_categories`; not taken over: {shown(config[key])}")
     if given.get("transformations") or given.get("areTransformationsConnected") is True:
         report.warn(f"{where}.transformations", "user transformations are not taken over")
 
