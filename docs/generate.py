@@ -169,12 +169,13 @@ def web_example(a: Action) -> str:
     )
 
 
-def mappings_yaml(mappings: Iterable[Mapped]) -> str:
-    """Mappings as a user pastes them."""
+def mappings_yaml(mappings: Iterable[Mapped], settings: Mapping[str, Any] | None = None) -> str:
+    """Mappings as a user pastes them, and settings if there are any."""
     listed = [
         {"name": m.name, "action": m.action, "trigger": m.trigger, "fields": m.fields} for m in mappings
     ]
-    return fenced(as_yaml({"mappings": listed}, opened=3))
+    above = {"settings": dict(settings)} if settings else {}
+    return fenced(as_yaml({**above, "mappings": listed}, opened=3))
 
 
 def presets() -> str:
@@ -182,7 +183,7 @@ def presets() -> str:
     shown = []
     for preset in PRESETS.values():
         body = (
-            mappings_yaml(preset.mappings)
+            mappings_yaml(preset.mappings, preset.settings)
             if preset.mappings
             else "It has no mappings of its own: each entry of `settings.events` becomes one."
         )

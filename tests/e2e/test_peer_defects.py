@@ -1065,14 +1065,7 @@ def test_rudderstack_what_is_no_date_is_sent_as_it_is(pair):
     on.batch([identify(f"u{i}", f"u{i}@x.example", renewal=value) for i, value in enumerate(given)])
     assert on.settled(5) == {(State.DELIVERED, "ok"): 5}
     assert not any(v.get("renewal") for v in found(on).values())
-    # An object becomes properties of its own: renewal_a.
-    assert ["value_not_convertible:renewal" in notes(on, i) for i in range(5)] == [
-        True,
-        True,
-        True,
-        False,
-        True,
-    ]
+    assert all("value_not_convertible:renewal" in notes(on, i) for i in range(5))
 
 
 def test_rudderstack_an_array_into_an_enumeration(pair):

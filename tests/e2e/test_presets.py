@@ -221,7 +221,7 @@ def test_filters_keep_back_what_they_say(pair):
     assert contact["city"] == "Rome"
     assert "4" not in str(contact["cards"]).replace("204", "")
     strict = next(o for o in on.portal["occurrences"] if o["event"].endswith("strict"))
-    assert strict["properties"] == {"kept": "1", "deep": '{"kept":3}'}
+    assert strict["properties"] == {"kept": "1", "deep_kept": "3"}
     assert on.outcome(2).reason == "filtered_by_rules"
     assert on.outcome(3).reason == "filtered_by_end_user_consent"
     tally = on.tally()

@@ -84,6 +84,47 @@ def test_a_new_mapping_gets_the_old_events(pair):
     assert on.tally() == {(State.DELIVERED, "ok"): 10, (State.FILTERED, "no_matching_mapping"): 5}
 
 
+def test_a_replay_from_before_a_destinations_first_event(pair):
+    """What came before a destination was there gets an outcome by the replay alone, each event one and counted once."""
+    on = pair()
+    on.batch(bought(40))
+    on.settled(45)
+    path = on.folder / "millstream.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["destinations"].append({**config["destinations"][0], "name": "later"})
+    path.write_text(yaml.safe_dump(config))
+    on.restart()
+    parts = on.server.server.parts
+    store = parts._state.deliveries
+
+    def counted():
+        """Events by the tally, and by the states on disk before and behind the destination's first offset."""
+        position = store.position("later")
+        before = store.states("later", 0, position.start)
+        own = store.states("later", position.start, position.decided)
+        return sum(parts.tally("later").values()), sum(map(bool, before)), sum(map(bool, own)), len(own)
+
+    assert counted() == (0, 0, 0, 0)
+    on.batch([{**e, "messageId": f"n{i}"} for i, e in enumerate(bought(5))])
+    on.settled(55)
+    end = time.monotonic() + 10
+    while counted() != (10, 0, 10, 10) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert counted() == (10, 0, 10, 10)
+    replay = ("replay", *SINCE, "--destination", "later", "--trigger", 'event = "Bought"', "--go")
+    for effects in (22, 22):
+        code, done, err = millstream(on, *replay)
+        assert (code, done["effects"]) == (0, effects), err
+        assert counted() == (30, 20, 10, 10)
+    status = millstream(on, "status")[1]["destinations"]["later"]
+    assert sum(status["events"].values()) == 30
+    assert status["lag"] == 0
+    on.restart()
+    parts = on.server.server.parts
+    store = parts._state.deliveries
+    assert counted() == (30, 20, 10, 10)
+
+
 def test_a_replay_is_as_of_now(pair):
     """An older value of a trait does not come back over a newer one, however often the old event is replayed."""
     on = pair(more="      resend_after_hours: 0\n")

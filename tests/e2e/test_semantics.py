@@ -365,3 +365,43 @@ def test_a_plan_below_enterprise_is_believed(pair):
     send(on, identify("u", 1, email="u@x.example"), {"type": "track", "userId": "u", "event": "Seen"})
     assert on.tally()[State.FILTERED, "custom_events_unavailable"] == 1
     assert not [c for c in on.calls if "event-definitions" in c["path"]]
+
+
+@pytest.mark.parametrize(
+    ("preset", "made", "bought"),
+    [
+        ("classic", {"prefs_news": "true", "tags": "a;b", "city": "Ulm"}, {"cart_n": "2", "ids": "1;2"}),
+        (
+            "rudderstack",
+            {"prefs": '{"news":true}', "tags": '["a","b"]', "city": "Ulm"},
+            {"cart": '{"n":2}', "ids": "[1,2]"},
+        ),
+    ],
+)
+def test_nested_values(pair, preset, made, bought):
+    """Flattened, or under `preset: rudderstack` the JSON text that RudderStack sent: with an event, and without one."""
+    on = pair(preset=preset)
+    traits = {"prefs": {"news": True}, "tags": ["a", "b"], "address": {"city": "Ulm"}}
+    cart = {
+        "type": "track",
+        "userId": "u",
+        "event": "Bought",
+        "properties": {"cart": {"n": 2}, "ids": [1, 2]},
+    }
+    send(on, identify("u", 1, email="u@x.example", **traits), cart)
+    (contact,) = on.portal["contacts"]
+    assert {k: contact.get(k) for k in made} == made
+    assert on.portal["occurrences"][0]["properties"] == bought
+
+
+def test_json_text_is_as_old_as_what_was_said(pair):
+    """A contact that is made for an event gets the profile's lists with their own times: a later word still counts."""
+    on = pair(preset="rudderstack")
+    send(on, {**identify("u", 1, tags=["a"]), "messageId": "m1"})
+    track = {"type": "track", "userId": "u", "event": "Bought", "timestamp": "2026-11-01T12:00:30.000Z"}
+    on.batch([track])
+    on.settled(2, waiting=True)
+    send(on, identify("u", 2, email="u@x.example"))
+    assert [c["tags"] for c in on.portal["contacts"]] == ['["a"]']
+    send(on, identify("u", 20, tags=["b"]))
+    assert [c["tags"] for c in on.portal["contacts"]] == ['["b"]']

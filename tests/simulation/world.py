@@ -8,7 +8,7 @@ import selectors
 from dataclasses import replace
 
 from millstream.delivery.delivery import Delivery
-from millstream.delivery.operation import Job, Key, Send, Stamped, Write
+from millstream.delivery.operation import Job, Key, Lane, Send, Write
 from millstream.delivery.outcome import FINAL, Reason
 from millstream.delivery.plan import Plan
 from millstream.delivery.sink import CallFailed, CallKind, Cause, Confirmed, Later, WriteRow
@@ -60,10 +60,8 @@ class Portal:
         for row in rows:
             if isinstance(row, WriteRow):
                 record = self.ids.setdefault(row.key, f"r{len(self.ids)}")
-                for name, value in row.values.items():
-                    self.history.setdefault((record, name), []).append(
-                        (value.time_ms, value.offset, value.value)
-                    )
+                for name, (value, time_ms, offset) in row.values.items():
+                    self.history.setdefault((record, name), []).append((time_ms, offset, value))
                 found.append(record)
             else:
                 for key in row.requires:
@@ -127,7 +125,7 @@ class World:
         return min(len(self.events), int(self.loop.now * 20))
 
     def views(self, ids):
-        return {i: ProfileView(i, None, {"n": TraitValue(0, 0, 0)}) for i in ids}
+        return {i: ProfileView(i, read_traits=lambda: {"n": TraitValue(0, 0, 0)}) for i in ids}
 
     # planner
     async def prepare(self):
@@ -142,10 +140,11 @@ class World:
     def plan(self, resolved, _profiles, _records, _now_ms):
         key = Key("contact", "email", resolved.resolution.email)
         job = Job(resolved.offset, "m", "e")
+        lane = Lane.BACKFILL if resolved.offset % 3 else Lane.LIVE  # one moment and one record know both
         if resolved.event.type == "identify":
-            stamp = Stamped(resolved.offset, resolved.time_ms, resolved.offset)
-            return Plan([Write("contact", key, {"n": stamp}, job)])
-        return Plan([Send("event", (key,), {}, job)])
+            stamp = (resolved.offset, resolved.time_ms, resolved.offset)
+            return Plan([Write("contact", key, {"n": stamp}, job, lane=lane)])
+        return Plan([Send("event", (key,), {}, job, lane=lane)])
 
     plan_as_of_now = plan
 

@@ -117,12 +117,24 @@ def test_prefix_and_names_are_in_the_snippets():
         assert f'"https://cdp.example.com/t/files/{name}"' in found["sdks"][sdk]["snippet"]
 
 
+def test_the_settings_are_asked_for_with_the_script():
+    """Their address stays as it is over every update, so the snippet may name it; as `fetch` asks for it."""
+    for more in ({}, {"device_prefix": "/t"}):
+        found = made(public_url="https://cdp.example.com", **more)["sdks"]["segment"]["snippet"]
+        url = f"https://cdp.example.com{more.get('device_prefix', '')}/v1/projects/WK/settings"
+        assert found.startswith(
+            f'<link rel="preload" as="fetch" crossorigin="anonymous" href="{url}">\n<script>'
+        )
+
+
 def test_values_cannot_end_the_script():
-    """A key is any text: it stays a string of the script."""
+    """A key is any text: it stays a string of the script, and a part of the address in the link."""
     source = Source("web", ('</script><b>"&',))
     found = install(Workspace((source,), (), {}), source, "http://h")
     assert "</script><b>" not in found["sdks"]["segment"]["snippet"]
     assert found["sdks"]["segment"]["snippet"].count("</script>") == 1
+    link = found["sdks"]["segment"]["snippet"].partition("<script>")[0]
+    assert link.endswith('href="http://h/v1/projects/%3C%2Fscript%3E%3Cb%3E%22%26/settings">\n')
 
 
 def test_the_policy_names_hubspot_only_in_device_mode():

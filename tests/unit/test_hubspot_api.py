@@ -183,17 +183,6 @@ def test_others_on_the_same_token_are_left_room():
     assert 40 <= sent <= 52
 
 
-def test_backfill_leaves_half_of_the_day():
-    """Live traffic stops at 80 % of the account's day, backfill at 50 %."""
-    budget = Budget()
-    headers = {"X-HubSpot-RateLimit-Daily": "1000", "X-HubSpot-RateLimit-Daily-Remaining": "400"}
-    budget.observe(headers, "general", 0.0)
-    assert budget.delay_s("general", 1.0) == 0
-    assert budget.delay_s("general", 1.0, backfill=True) > 0
-    budget.observe({**headers, "X-HubSpot-RateLimit-Daily-Remaining": "100"}, "general", 2.0)
-    assert budget.delay_s("general", 3.0) > 0
-
-
 def test_retry_after_wins():
     """A 429 with Retry-After waits exactly that."""
     budget = Budget()

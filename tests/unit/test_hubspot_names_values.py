@@ -46,49 +46,6 @@ def test_any_key_becomes_a_valid_name(key):
     assert name.isascii()
 
 
-def test_special_fields_of_contacts():
-    """The fields that the Classic documents name."""
-    traits = {
-        "firstName": "P",
-        "lastName": "G",
-        "position": "Boss",
-        "company": {"name": "Initech", "plan": "x"},
-        "address": {"street": "S", "city": "C", "postalCode": "1", "state": "T", "country": "D"},
-        "lifecycle_stage": "lead",
-        "hubspot": {"contactId": 1},
-        "empty": {},
-    }
-    found, _ = names.flatten(traits, names.CONTACT_FIELDS, ())
-    assert {k: v for k, (_, v) in found.items()} == {
-        "firstname": "P",
-        "lastname": "G",
-        "jobtitle": "Boss",
-        "company": "Initech",
-        "address": "S",
-        "city": "C",
-        "zip": "1",
-        "state": "T",
-        "country": "D",
-        "lifecyclestage": "lead",
-    }
-
-
-def test_a_name_is_split_only_when_nothing_better_is_there():
-    """`name` gives firstname and lastname."""
-    assert (
-        names.flatten({"name": "Ada King Lovelace"}, names.CONTACT_FIELDS, ())[0]["lastname"][1]
-        == "King Lovelace"
-    )
-    assert "lastname" not in names.flatten({"name": "A B", "firstName": "C"}, names.CONTACT_FIELDS, ())[0]
-
-
-def test_of_two_keys_with_one_name_the_clean_one_wins():
-    """The key that needed no change wins, and it is noted."""
-    found, notes = names.flatten({"my_plan": 1, "My Plan": 2}, names.CONTACT_FIELDS, ())
-    assert found["my_plan"][1] == 1
-    assert notes == ["name_collision:my_plan"]
-
-
 @pytest.mark.parametrize(
     ("website", "domain"),
     [

@@ -74,6 +74,12 @@ def test_what_init_writes_is_right():
             "no such kind",
         ),
         ("sources: [{name: a, write_key: '${NOPE}'}]", 1, "sources[0].write_key", "not set"),
+        (
+            "sources:\n  - {name: a, write_key: k, browser: 1}",
+            2,
+            "sources[0].browser",
+            "must be true or false",
+        ),
     ],
 )
 def test_problems_have_line_and_path(text, line, path, part):
@@ -88,6 +94,40 @@ def test_a_literal_token_is_warned_about():
     loaded = load(text, {}, DestinationCatalog())
     assert loaded.ok
     assert loaded.problems[0].problem.severity == "warning"
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "browser"),
+    [
+        ("", "", None),
+        ("browser: true", "", True),
+        ("browser: false", "connection: device", False),
+        ("origins: ['https://a.example']", "", True),
+        ("", "connection: device", True),
+        ("", "connection: device, sources: [a]", True),
+        ("", "connection: device, sources: [b]", None),
+        ("", "connection: device, enabled: false", None),
+        ("", "connection: cloud, sources: [a]", None),
+    ],
+)
+def test_a_source_is_a_browser_when_the_configuration_says_so(source, destination, browser):
+    """By its own word, else by its origins, else by a destination that its pages deliver to."""
+    text = (
+        f"sources: [{{name: a, write_key: k, {source}}}, {{name: b, write_key: l}}]\n"
+        f"destinations: [{{name: h, settings: {{portal_id: 1, access_token: '${{HUBSPOT_TOKEN}}'}}, {destination}}}]"
+    )
+    loaded = load(text, ENV, DestinationCatalog())
+    assert loaded.problems == []
+    assert loaded.workspace.is_browser("a") is browser
+    assert loaded.workspace.is_browser("nobody") is None
+
+
+def test_pages_that_are_no_pages_are_warned_about():
+    """Only pages have an origin."""
+    text = "sources: [{name: a, write_key: k, origins: ['https://a.example'], browser: false}]"
+    loaded = load(text, {}, DestinationCatalog())
+    assert loaded.ok
+    assert [p.problem.path for p in loaded.problems] == ["sources[0].browser"]
 
 
 def test_mode_off_is_a_word():

@@ -126,7 +126,10 @@ class Calls:
         self._works.records.prefetch(
             Key(row.key.object, "id", result.id)
             for row, result in zip(rows, results, strict=True)
-            if isinstance(row, WriteRow) and isinstance(result, Confirmed) and result.id is not None
+            if isinstance(row, WriteRow)
+            and isinstance(result, Confirmed)
+            and result.id is not None
+            and not result.created
         )
         for entry, result in zip(entries, results, strict=True):
             await self._settlement.settle(entry, result, now_ms, self._alone)

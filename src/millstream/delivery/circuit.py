@@ -60,6 +60,10 @@ class Circuit:
             self.state, self.detail = "running", ""
         return max(self.until - now, 0.001) if self.state != "running" else 0.0
 
+    def left_s(self, now: float) -> float:
+        """How long nothing is tried yet, as `wait_s` tells it; for whoever only looks, from any thread."""
+        return max(self.until - now, 0.0) if self.state != "running" else 0.0
+
     def switch_off(self, capability: Reason, now: float) -> None:
         """The destination refuses this family of calls; one that refuses every family is paused (SEMANTICS 33)."""
         self.off[capability] = now + _OFF_S

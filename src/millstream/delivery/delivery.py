@@ -30,7 +30,10 @@ _UPKEEP_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStatus:
-    """How it stands: `state` is running, limited, circuit_open, paused or disabled."""
+    """How it stands: `state` is running, limited, circuit_open, paused or disabled.
+
+    `resumes_in_s`: after how many seconds calls are tried again; 0 while they go.
+    """
 
     state: str
     detail: str
@@ -38,6 +41,7 @@ class DeliveryStatus:
     in_works: int
     calls: int
     switched_off: tuple[str, ...]
+    resumes_in_s: float
 
 
 class Observer(Protocol):
@@ -122,6 +126,7 @@ class Delivery:
             works.slots.pending,
             len(self._calls),
             tuple(str(r) for r in works.circuit.off),
+            works.circuit.left_s(works.loop.time()),
         )
 
     def resume(self) -> None:

@@ -99,7 +99,7 @@ class Intake:
 
     async def _plan(self, resolved: Resolved, views: Mapping[str, ProfileView], now_ms: int) -> None:
         plan = self._planner.plan(resolved, views, self._works.records, now_ms)
-        self._works.ledger.open(resolved.offset, dict.fromkeys(jobs_of_plan(plan)))
+        self._works.ledger.open(resolved.offset, jobs_of_plan(plan))
         self._take(plan, now_ms)
         if resolved.resolution.gained_address and resolved.resolution.profile:
             await self.waiting.wake(resolved.resolution.profile)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 
 from millstream.delivery.operation import Job
 from millstream.delivery.outcome import Outcome, Reason, State
 from millstream.eventlog.record import Offset
 
 Worst = tuple[State, Reason]
+_state_of = attrgetter("state")
 
 
 def worst_of(outcomes: Iterable[Outcome]) -> Worst:
     """An event's state and the reason behind it."""
-    found = max(outcomes, key=lambda o: o.state)
+    found = max(outcomes, key=_state_of)
     return found.state, found.reason
 
 
@@ -78,7 +80,7 @@ class Ledger:
         if entry is None or outcome.job not in entry.effects:
             return
         entry.effects[outcome.job] = outcome
-        if all(o is not None for o in entry.effects.values()):
+        if None not in entry.effects.values():
             self._undecided.pop(outcome.job.offset, None)
             self._changed[outcome.job.offset] = None
 
@@ -93,9 +95,9 @@ class Ledger:
         tally: dict[Worst, int] = {}
         for offset in self._changed:
             entry = self._open[offset]
-            if any(o is None for o in entry.effects.values()):
-                continue
             found = [o for o in entry.effects.values() if o is not None]
+            if len(found) < len(entry.effects):
+                continue
             outcomes[offset] = found
             after = worst_of(found)
             if after != entry.before:

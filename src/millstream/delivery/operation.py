@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from millstream.eventlog.record import Offset
 
-_SHORT: Final = 32
+# A value to write, and when it was said: event time in ms, offset; the newest wins, None clears. A plain tuple, since
+# there is one for each property of each event in hand.
+Stamped = tuple[Any, int, Offset]
 
 
 class Key(NamedTuple):
@@ -23,7 +24,7 @@ class Key(NamedTuple):
 
     `Key("contact", "id", "512")`, `Key("contact", "email", "jane@x.co")`, `Key("company", "millstream_domain",
     "x.co")`. Prerequisites are records too: `Key("property", "contacts", "plan")`, `Key("definition", "name",
-    "order_completed")`. One record may have several names; answers teach them (`RecordState`, aliases).
+    "order_completed")`. One record may have several names; answers teach them (`record_state`, aliases).
     """
 
     object: str
@@ -44,14 +45,6 @@ class Job(NamedTuple):
     offset: Offset
     mapping: str
     effect: str
-
-
-class Stamped(NamedTuple):
-    """A value to write and when it was said: the newest by (time_ms, offset) wins. None clears."""
-
-    value: Any
-    time_ms: int
-    offset: Offset
 
 
 @dataclass(slots=True)
@@ -95,24 +88,3 @@ class Send:
 
 
 Operation = Write | Send
-
-
-@dataclass(slots=True)
-class RecordState:
-    """What we know of a destination's record: its id there and the last confirmed value of each property.
-
-    `confirmed` maps property name → (fingerprint of the value, event time ms, offset); `at_ms` is the time of the last
-    confirmation. Kept by the store, read through `delivery.records`.
-    """
-
-    key: Key
-    id: str
-    confirmed: dict[str, tuple[str | int, int, Offset]] = field(default_factory=dict)
-    at_ms: int = 0
-
-
-def fingerprint(value: Any) -> str | int:
-    """What tells a written value from another: short text is itself, anything else a hash that outlives the process."""
-    if type(value) is str and len(value) <= _SHORT:
-        return value
-    return int.from_bytes(blake2b(repr(value).encode(), digest_size=8).digest(), "big") >> 1

@@ -6,9 +6,8 @@ act; `dead_lettered` that it should have gone, did not, and a person can mend it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from millstream.delivery.operation import Job
 
@@ -132,8 +131,7 @@ REASONS: Final[dict[Reason, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one effect. `detail` may quote the destination; `call` names the request that decided it."""
 
     job: Job

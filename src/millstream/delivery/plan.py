@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from millstream.delivery.operation import Job, Key, Operation, RecordState
+from millstream.delivery.operation import Job, Key, Operation
 from millstream.delivery.outcome import Outcome, Reason
+from millstream.delivery.record_state import RecordState
 from millstream.eventlog.resolved import ProfileView, Resolved
 
 

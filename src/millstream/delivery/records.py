@@ -6,11 +6,12 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
-from millstream.delivery.operation import Key, RecordState
+from millstream.delivery.operation import Key
 from millstream.delivery.outcome import Reason
+from millstream.delivery.record_state import RecordState
 from millstream.delivery.store import DeliveryStore
 
-_CACHED: Final = 50_000
+_GENERATION: Final = 25_000
 _REFUSED: Final = 1000
 
 
@@ -20,7 +21,10 @@ class RecordBook:
     def __init__(self, store: DeliveryStore, destination: str) -> None:
         self._store = store
         self._destination = destination
-        self._names: OrderedDict[Key, RecordState | None] = OrderedDict()
+        # Two generations: what is asked for moves to the young one, and when that is full the old one goes.
+        self._young: dict[Key, RecordState | None] = {}
+        self._old: dict[Key, RecordState | None] = {}
+        # Not committed yet: stays until `committed`.
         self._pinned: dict[Key, RecordState | None] = {}
         self._changed: dict[Key, RecordState] = {}
         self._aliases: dict[Key, Key] = {}
@@ -29,25 +33,25 @@ class RecordBook:
 
     def get(self, key: Key) -> RecordState | None:
         """The record under this or another of its names."""
-        if key in self._pinned:
-            return self._pinned[key]
-        if key in self._names:
-            self._names.move_to_end(key)
-            return self._names[key]
-        return self._take(key, self._store.record(self._destination, key))
+        if key in self._young:
+            return self._young[key]
+        if key in self._old:
+            return self._keep(key, self._old[key])
+        return self._keep(key, self._store.record(self._destination, key))
 
     def prefetch(self, keys: Iterable[Key]) -> None:
         """Read what is not known yet of these, in one go."""
-        unread = {k for k in keys if k not in self._pinned and k not in self._names}
+        young, old = self._young, self._old
+        unread = {k for k in keys if k not in young and k not in old}
         if not unread:
             return
         found = self._store.records(self._destination, unread)
         for key in unread:
-            self._take(key, found.get(key))
+            self._keep(key, found.get(key))
 
     def reread(self) -> None:
         """Read everything anew that is not waiting to be committed."""
-        self._names.clear()
+        self._young, self._old = dict(self._pinned), {}
 
     def resolve(self, key: Key) -> Key:
         """The record's canonical name, or the key itself."""
@@ -66,28 +70,30 @@ class RecordBook:
 
     def learn(self, state: RecordState, aliases: Iterable[Key] = ()) -> None:
         """A destination confirmed this; further names of it."""
-        self._forgotten.pop(state.key, None)
-        for name in (state.key, *aliases):
-            self._refused.pop(name, None)
-        self._changed[state.key] = state
-        self._pinned[state.key] = state
+        canonical = state.key
+        self._forgotten.pop(canonical, None)
+        self._refused.pop(canonical, None)
+        self._changed[canonical] = state
+        self._pin(canonical, state)
         for alias in aliases:
-            if alias != state.key:
-                self._aliases[alias] = state.key
-                self._pinned[alias] = state
+            self._refused.pop(alias, None)
+            # A name that leads here already is stored, or waits to be.
+            if alias != canonical and self._young.get(alias) is not state:
+                self._aliases[alias] = canonical
+                self._pin(alias, state)
 
     def forget(self, key: Key) -> None:
         """The destination no longer has it."""
         state = self.get(key)
         canonical = state.key if state is not None else key
         for name in self._store.aliases_of(self._destination, canonical):
-            self._pinned[name] = None
-        for name, known in [*self._pinned.items(), *self._names.items()]:
+            self._pin(name, None)
+        for name, known in [*self._old.items(), *self._young.items()]:
             if known is not None and known.key == canonical:
-                self._pinned[name] = None
+                self._pin(name, None)
         self._aliases = {a: c for a, c in self._aliases.items() if c != canonical}
         self._changed.pop(canonical, None)
-        self._pinned[canonical] = None
+        self._pin(canonical, None)
         self._forgotten[canonical] = None
 
     def take_changes(self) -> tuple[list[RecordState], list[tuple[Key, Key]], list[Key]]:
@@ -99,19 +105,22 @@ class RecordBook:
     def committed(self) -> None:
         """The changes taken are durable: the cache may let go of them."""
         waiting = {*self._changed, *self._aliases, *self._forgotten}
-        for key in [k for k in self._pinned if k not in waiting]:
-            self._keep(key, self._pinned.pop(key))
+        self._pinned = {name: self._pinned[name] for name in waiting}
 
-    def _take(self, key: Key, state: RecordState | None) -> RecordState | None:
+    def _pin(self, name: Key, state: RecordState | None) -> None:
+        """What holds until it is committed, whatever the store says."""
+        self._pinned[name] = state
+        self._add(name, state)
+
+    def _keep(self, key: Key, state: RecordState | None) -> RecordState | None:
         if state is not None:
-            # One object per record, whatever it is asked for by.
-            state = self._pinned.get(state.key) or self._names.get(state.key) or state
-            self._keep(state.key, state)
-        self._keep(key, state)
+            # One object per record, whatever it is asked for by: in the same generation or a younger one.
+            state = self._young.get(state.key) or self._old.get(state.key) or state
+            self._add(state.key, state)
+        self._add(key, state)
         return state
 
-    def _keep(self, key: Key, state: RecordState | None) -> None:
-        self._names[key] = state
-        self._names.move_to_end(key)
-        while len(self._names) > _CACHED:
-            self._names.popitem(last=False)
+    def _add(self, name: Key, state: RecordState | None) -> None:
+        if len(self._young) >= _GENERATION and name not in self._young:
+            self._old, self._young = self._young, dict(self._pinned)
+        self._young[name] = state

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import assert_never
 
 from millstream.delivery.ledger import Ledger
-from millstream.delivery.operation import Job, Key, RecordState, Stamped, fingerprint
+from millstream.delivery.operation import Job, Key
 from millstream.delivery.outcome import Outcome, Reason, State
 from millstream.delivery.parking import MAX_TRIES, PARK_FROM_S
+from millstream.delivery.record_state import RecordState
 from millstream.delivery.records import RecordBook
 from millstream.delivery.sink import Confirmed, Filtered, Gone, Later, Rejected, Result, SendRow, WriteRow
 from millstream.delivery.slots import Entry, Slots, jobs_of
 
 _MAX_GONE = 3
+_value_of = attrgetter("value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +54,7 @@ class Settlement:
         state = self._records.get(row.key)
         if state is None:
             return True
-        fresh = now_ms - state.at_ms < self._resend_after_ms
-        kept: dict[str, Stamped] = {}
-        older = 0
-        confirmed = state.confirmed
-        for name, stamped in row.values.items():
-            known = confirmed.get(name)
-            if known is not None:
-                if stamped[1:] < known[1:]:
-                    older += 1
-                    continue
-                if fresh and known[0] == fingerprint(stamped[0]):
-                    continue
-            kept[name] = stamped
+        kept, older = state.news(row.values, fresh=now_ms - state.at_ms < self._resend_after_ms)
         if kept:
             row.values = kept
             return True
@@ -82,7 +73,7 @@ class Settlement:
             case Confirmed():
                 self._confirmed(entry, result, now_ms)
                 profile = entry.row.profile
-                if profile and any(alias.value == profile for alias in result.aliases):
+                if profile and profile in map(_value_of, result.aliases):
                     await self._hooks.reached(profile)
             case Filtered():
                 self._outcome(entry, State.FILTERED, result.reason, result.detail)
@@ -104,13 +95,11 @@ class Settlement:
             self._records.forget(row.key)
         else:
             key = Key(row.key.object, "id", result.id) if result.id is not None else row.key
-            state = self._records.get(key) or RecordState(key, result.id or row.key.value)
-            confirmed, dropped = state.confirmed, result.dropped
-            for name, (value, time_ms, offset) in row.values.items():
-                known = confirmed.get(name)
-                if name not in dropped and (known is None or (time_ms, offset) >= known[1:]):
-                    confirmed[name] = (fingerprint(value), time_ms, offset)
-            state.at_ms = now_ms
+            known = None if result.created else self._records.get(key)
+            state = known or RecordState(key, result.id or row.key.value)
+            dropped = result.dropped
+            values = {n: v for n, v in row.values.items() if n not in dropped} if dropped else row.values
+            state.confirm(values, now_ms)
             names = {row.key, *result.aliases}
             self._records.learn(state, names)
             for alias in names:
@@ -187,8 +176,13 @@ class Settlement:
                 Outcome(row.job, state, reason, detail, (*row.payload.get("notes", ()), *notes), entry.kind)
             )
             return
-        own = {op.job: op.notes for op in entry.contributions if op.job is not None}
         extra = tuple(row.extra.get("notes", ()))
+        own = {op.job: op.notes for op in entry.contributions if op.job is not None and op.notes}
         for job in row.jobs:
-            said = tuple(dict.fromkeys((*own.get(job, ()), *extra, *notes)))
-            self._ledger.decide(Outcome(job, state, reason, detail, said, entry.kind))
+            said = (*own.get(job, ()), *extra, *notes) if own or extra else notes
+            self._ledger.decide(Outcome(job, state, reason, detail, _once(said), entry.kind))
+
+
+def _once(notes: tuple[str, ...]) -> tuple[str, ...]:
+    """Each note once, in order."""
+    return tuple(dict.fromkeys(notes)) if len(notes) > 1 else notes

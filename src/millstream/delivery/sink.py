@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from millstream.delivery.operation import Job, Key, Lane, Stamped
 from millstream.delivery.outcome import Reason
@@ -44,6 +44,10 @@ class WriteRow:
     extra: Mapping[str, Any] = field(default_factory=dict)
     lane: Lane = Lane.LIVE
 
+    def value(self, name: str) -> Any:
+        """One of the values, whenever it was said."""
+        return self.values[name][0]
+
 
 @dataclass(slots=True)
 class SendRow:
@@ -60,13 +64,13 @@ class SendRow:
 Row = WriteRow | SendRow
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmed(NamedTuple):
     """The destination confirmed the row. `id` is the record's id there; `aliases` are further names of it.
 
     `dropped` names values that were left out on the way (never recorded as confirmed); say why in `notes`. `ended`:
     the destination no longer has the record, and nothing is remembered of it. `learned` is False when nothing was
-    written (shadow mode): what is known of the record stays as it was.
+    written (shadow mode): what is known of the record stays as it was. `created`: the call made the record, so that
+    nothing can be known of it yet.
     """
 
     id: str | None = None
@@ -75,6 +79,7 @@ class Confirmed:
     dropped: frozenset[str] = frozenset()
     ended: bool = False
     learned: bool = True
+    created: bool = False
 
 
 @dataclass(frozen=True, slots=True)

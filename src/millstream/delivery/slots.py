@@ -65,10 +65,12 @@ class Slots:
             target = slot.current
         if target is not None and self._folds(target, op):
             self._fold(target, op)
+            if op.lane is Lane.LIVE:
+                self._hurry(target)
             return target
         entry = Entry(
             WriteRow(
-                op.family, op.key, dict(op.values), [], op.requires, op.profile, op.partial, op.extra, op.lane
+                op.family, op.key, op.values, [], op.requires, op.profile, op.partial, op.extra, op.lane
             ),
             now,
         )
@@ -85,6 +87,8 @@ class Slots:
             newest.after.append(entry)
             entry.need += 1
             slot.waiting = entry
+            if op.lane is Lane.LIVE:
+                self._hurry(newest)
         self._maybe_ready(entry)
         return entry
 
@@ -193,9 +197,11 @@ class Slots:
             if newest is not None and newest is not entry and entry not in newest.after:
                 newest.after.append(entry)
                 entry.need += 1
+                if entry.lane is Lane.LIVE:
+                    self._hurry(newest)
 
     def _folds(self, target: Entry, op: Write) -> bool:
-        """Whether a write may join one that has not left: the same family and lane, and no new prerequisites."""
+        """Whether a write may join one that has not left: the same family, and no new prerequisites."""
         row = target.row
         if not isinstance(row, WriteRow) or row.family != op.family or target.state == "done":
             return False
@@ -203,9 +209,26 @@ class Slots:
             return True
         return all(k in row.requires or k not in self._slots for k in op.requires)
 
+    def _hurry(self, entry: Entry) -> None:
+        """Live traffic hangs on it: it goes live, and so does whatever it waits for itself."""
+        if entry.lane is Lane.LIVE:
+            return
+        if entry.state == "ready":
+            self.unready(entry)
+            entry.state = "held"
+        entry.lane = entry.row.lane = Lane.LIVE
+        self._maybe_ready(entry)
+        named = [self._slots[key] for key in entry.row.requires if key in self._slots]
+        for slot in (*entry.slots, *named):
+            for before in (slot.current, slot.waiting):
+                if before is not None and entry in before.after:
+                    self._hurry(before)
+
     def _fold(self, target: Entry, op: Write) -> None:
         row = target.row
         assert isinstance(row, WriteRow)
+        if row.values is target.contributions[0].values:  # shared until another write joins
+            row.values = dict(row.values)
         values = row.values
         for name, stamped in op.values.items():
             known = values.get(name)
@@ -217,7 +240,6 @@ class Slots:
         row.profile = op.profile or row.profile
         if op.extra:
             row.extra = {**row.extra, **op.extra}
-        row.lane = target.lane
         target.contributions.append(op)
         if op.requires:
             fresh = tuple(k for k in op.requires if k not in row.requires)
@@ -276,6 +298,8 @@ class Slots:
                         other.need -= 1
                 for op in other.contributions:
                     self._fold(keep, op)
+                if other.lane is Lane.LIVE:
+                    self._hurry(keep)
                 keep.after += [e for e in other.after if e is not keep]
                 other.after = []
                 other.state = "done"

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from millstream.delivery.operation import Job, Key, RecordState
+from millstream.delivery.operation import Job, Key
 from millstream.delivery.outcome import Outcome, Reason, State
+from millstream.delivery.record_state import RecordState
 from millstream.eventlog.record import Offset
 
 

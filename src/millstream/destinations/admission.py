@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from millstream.delivery.outcome import Reason, State
+from millstream.destinations.consent import consented
 from millstream.mapping.trigger import Trigger, parse_trigger
 from millstream.spec.events import Event
 from millstream.workspace.model import Destination, Filter
@@ -67,7 +68,7 @@ class Admission:
             return Stopped(State.FILTERED, Reason.OWN_EVENT)
         if destination.connection == "device" and delivered_by_page(event, destination.name):
             return Stopped(State.FILTERED, Reason.MESSAGE_SENT_CLIENT_SIDE)
-        if not consented(event, destination.consent_categories):
+        if not _updates_consent(event) and not consented(event.context, destination):
             return Stopped(State.FILTERED, Reason.FILTERED_BY_CONSENT)
         if not self.named(event.integrations):
             return Stopped(State.FILTERED, Reason.FILTERED_BY_INTEGRATIONS)
@@ -127,15 +128,8 @@ def delivered_by_page(event: Event, destination: str) -> bool:
     return isinstance(delivered, list) and destination in delivered
 
 
-def consented(event: Event, categories: tuple[str, ...]) -> bool:
-    """Whether the visitor allowed all of these categories; an event without preferences says nothing against it."""
-    consent = event.context.get("consent")
-    given = consent.get("categoryPreferences") if isinstance(consent, dict) else None
-    if not categories or not isinstance(given, dict):
-        return True
-    if event.type == "track" and event.event == _CONSENT_UPDATED:
-        return True
-    return all(given.get(c) is True for c in categories)
+def _updates_consent(event: Event) -> bool:
+    return event.type == "track" and event.event == _CONSENT_UPDATED
 
 
 def sampled(message_id: str, name: str, percent: float) -> bool:

@@ -8,9 +8,11 @@ given. What is inside an object field (`properties`) stays as it was mapped: the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from millstream.destinations.kit import Action, Field
+from millstream.mapping.compile import ROOT_DIRECTIVE, compile_mapping
 from millstream.mapping.values import kind_of, number_text
 from millstream.spec.timestamps import to_ms
 
@@ -23,35 +25,62 @@ class _Unfit(Exception):
     """The value does not fit the type."""
 
 
-def prepare(action: Action, mapped: Any) -> dict[str, Any]:
-    """The fields as the action takes them. Raises `FieldsInvalid`."""
-    given: Mapping[str, Any] = mapped if isinstance(mapped, dict) else {}
-    found: dict[str, Any] = {}
-    problems: list[str] = []
-    for field in action.fields:
-        value = given.get(field.name)
-        if value is None or (value == "" and not isinstance(value, bool)):
-            if field.required:
-                problems.append(f"{field.label} is required")
-            continue
-        try:
-            found[field.name] = coerce(field, value)
-        except _Unfit:
-            article = "an" if field.type[0] in "aio" else "a"
-            problems.append(f"{field.label} must be {article} {field.type} but it was {_named(value)}")
-            continue
-        if field.choices and found[field.name] not in field.choices:
-            problems.append(f"{field.label} must be one of {', '.join(map(str, field.choices))}")
-    if problems:
-        raise FieldsInvalid("; ".join(problems))
-    return found
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A field that a mapping may give, with what reads its type."""
+
+    field: Field
+    read: Callable[[Any], Any]
 
 
-def coerce(field: Field, value: Any) -> Any:
-    """The value in the field's type. Raises `_Unfit`."""
-    if field.type != "array" and isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    return _COERCE[field.type](value)
+class Fields:
+    """The fields that one mapping gives one action: mapped, then in the action's types."""
+
+    __slots__ = ("_fixed", "_mapping", "_wanted")
+
+    def __init__(self, action: Action, mapping: Mapping[str, Any]) -> None:
+        given = action.mapping(mapping)
+        rooted = ROOT_DIRECTIVE in given
+        # Fields that every event has alike, because the mapping writes them out.
+        self._fixed = {} if rooted else {f.name: given[f.name] for f in action.fields if _is_fixed(f, given)}
+        self._mapping = compile_mapping({n: v for n, v in given.items() if n not in self._fixed})
+        self._wanted = tuple(
+            _Wanted(f, _READERS[f.type])
+            for f in action.fields
+            if f.name not in self._fixed and (f.required or f.name in given or rooted)
+        )
+
+    def of(self, view: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields for an event as the action takes them. Raises `MappingFailed` and `FieldsInvalid`."""
+        mapped = self._mapping.evaluate(view)
+        given: Mapping[str, Any] = mapped if isinstance(mapped, dict) else {}
+        found = self._fixed.copy()
+        problems: list[str] = []
+        for wanted in self._wanted:
+            field = wanted.field
+            value = given.get(field.name)
+            if value is None or value == "":
+                if field.required:
+                    problems.append(f"{field.label} is required")
+                continue
+            alone = isinstance(value, list) and len(value) == 1 and field.type != "array"
+            try:
+                read = found[field.name] = wanted.read(value[0] if alone else value)
+            except _Unfit:
+                article = "an" if field.type[0] in "aio" else "a"
+                problems.append(f"{field.label} must be {article} {field.type} but it was {_named(value)}")
+                continue
+            if field.choices and read not in field.choices:
+                problems.append(f"{field.label} must be one of {', '.join(map(str, field.choices))}")
+        if problems:
+            raise FieldsInvalid("; ".join(problems))
+        return found
+
+
+def _is_fixed(field: Field, given: Mapping[str, Any]) -> bool:
+    value = given.get(field.name)
+    plain = isinstance(value, str) and field.type == "string" and value != ""
+    return plain and (not field.choices or value in field.choices)
 
 
 def _named(value: Any) -> str:
@@ -60,12 +89,12 @@ def _named(value: Any) -> str:
 
 
 def _string(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return number_text(value)
-    if isinstance(value, str):
-        return value
     raise _Unfit
 
 
@@ -117,7 +146,7 @@ def _array(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-_COERCE: Final[dict[str, Callable[[Any], Any]]] = {
+_READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "string": _string,
     "number": _number,
     "integer": _integer,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from millstream.workspace import model
@@ -42,12 +42,13 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Mappings to start from: plain ones, which a user can open and edit."""
+    """Mappings to start from: plain ones, which a user can open and edit. `settings` count where the user's say nothing."""
 
     name: str
     title: str
     description: str
     mappings: tuple[model.Mapping, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """The request budget of one portal: a log of our own calls in the last 10 s, HubSpot's headers, 429s. Pure.
 
 At most `share` of the limit in any 10 s, paced above half of it (a bucket as large as the limit earns 5 % 429s); what
-other apps use is read as `Max - Remaining - own` and subtracted. The daily quota is the account's.
+other apps use is read as `Max - Remaining - own` and subtracted. The daily quota is the account's: live calls take at
+most 80 % of it, backfill 50 %.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 _CATCH_UP: Final = 4
@@ -21,11 +22,19 @@ _BACKFILL_DAILY: Final = 0.5
 
 
 class Budget:
-    """One instance per portal and token; every call, look-ups included, is taken from it."""
+    """One instance per portal and token; every call, look-ups included, is taken from it.
 
-    def __init__(self, limit: int = 100, share: float = 0.98) -> None:
+    `day_left_s` tells how long a used-up day is over for: after that HubSpot's word about the quota is forgotten.
+    """
+
+    def __init__(
+        self, limit: int = 100, share: float = 0.98, day_left_s: Callable[[], float] = lambda: 3600.0
+    ) -> None:
         self.limit = limit
         self._share = share
+        self._day_left_s = day_left_s
+        self._day_used = 0.0
+        self._day_until = 0.0
         self._calls: dict[str, deque[float]] = {
             "general": deque(),
             "associations": deque(),
@@ -47,10 +56,6 @@ class Budget:
         stopped = self._stopped_until.get(pool, 0.0) - now
         if stopped > 0:
             return stopped
-        if self.daily_limit and self.daily_remaining is not None:
-            used = 1 - self.daily_remaining / self.daily_limit
-            if used >= (_BACKFILL_DAILY if backfill else _LIVE_DAILY):
-                return 60.0
         if pool == "events":
             return 0.0  # 1,250 requests a second: its own limit is never ours
         if pool == "search":
@@ -59,6 +64,11 @@ class Budget:
         if backfill and now - self._live_at < 1.0:
             cap *= 0.5
         return self._spaced(pool, now, max(int(cap), 1), WINDOW_S)
+
+    def quota_s(self, now: float, *, backfill: bool = False) -> float:
+        """Seconds until the day's quota allows calls of this kind; 0 when it does now."""
+        used_up = self._day_used >= (_BACKFILL_DAILY if backfill else _LIVE_DAILY)
+        return max(self._day_until - now, 0.0) if used_up else 0.0
 
     def take(self, pool: str, now: float, *, backfill: bool = False) -> None:
         """A call goes out."""
@@ -89,17 +99,20 @@ class Budget:
                 own = sum(1 for at in self._history if at > since)
                 self._foreign.append((now, max(limit - remaining - own, 0)))
         daily = _int(headers, "X-HubSpot-RateLimit-Daily")
-        if daily:
-            self.daily_limit = daily
-            self.daily_remaining = _int(headers, "X-HubSpot-RateLimit-Daily-Remaining")
+        left = _int(headers, "X-HubSpot-RateLimit-Daily-Remaining")
+        if daily and left is not None:
+            self.daily_limit, self.daily_remaining = daily, left
+            self._day_used, self._day_until = 1 - left / daily, now + self._day_left_s()
 
     def limited(self, pool: str, policy: str, retry_after_s: float | None, now: float) -> float:
-        """A 429: how long this pool stops, in seconds."""
+        """A 429: how long this pool stops, in seconds; when the day is used up, every pool."""
         policy = policy.upper()
+        if "DAILY" in policy:
+            wait = self._day_left_s() if retry_after_s is None else retry_after_s
+            self._day_used, self._day_until = 1.0, now + wait
+            return wait
         if retry_after_s is not None:
             wait = retry_after_s
-        elif "DAILY" in policy:
-            wait = 300.0
         elif "TEN" in policy or "ROLLING" in policy:
             wait = 0.3
             self._cut, self._cut_at = min(self._cut + 0.015, 0.5), now
@@ -107,6 +120,10 @@ class Budget:
             wait = 1.0
         self._stopped_until[pool] = max(self._stopped_until.get(pool, 0.0), now + wait)
         return wait
+
+    def resume(self) -> None:
+        """Somebody knows better: forget what HubSpot said of the day's quota."""
+        self._day_used = 0.0
 
     def _cap(self, now: float) -> float:
         """Own calls allowed in any 10 s."""

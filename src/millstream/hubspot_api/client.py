@@ -12,11 +12,14 @@ import aiohttp
 import msgspec
 
 from millstream.hubspot_api.budget import Budget
-from millstream.hubspot_api.errors import Failure, HubSpotError, Unreachable, classify
+from millstream.hubspot_api.errors import Failure, HubSpotError, Refusal, Unreachable, classify
 from millstream.hubspot_api.requests import Request
 
 API_URL: Final = "https://api.hubapi.com"
 _MAX_ANSWER: Final = 64 * 1024 * 1024
+_DAY_USED_UP: Final = Refusal(
+    Failure.DAILY, 429, "our share of the portal's daily quota is used up", policy="DAILY"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,9 @@ class Answer:
 
 class Client:
     """One portal's connection. `send` waits for the budget, and raises what `errors` describes.
+
+    A day's quota that is used up is raised as HubSpot would: nobody waits in a call until midnight. What backfill may
+    take of it is judged where its calls begin (`Budget.quota_s`), so that one that has begun comes to its end.
 
     Without a token nothing is said of who asks: the track host wants none, and must not be told ours.
     """
@@ -60,6 +66,8 @@ class Client:
     async def send(self, request: Request, *, backfill: bool = False) -> Answer:
         """Send one request. Raises `HubSpotError` (refused) and `Unreachable` (no answer)."""
         loop = asyncio.get_running_loop()
+        if left_s := self.budget.quota_s(loop.time()):
+            raise HubSpotError(_DAY_USED_UP, left_s)
         while delay := self.budget.delay_s(request.pool, loop.time(), backfill=backfill):  # noqa: ASYNC110  (time, not an event)
             await asyncio.sleep(min(delay, 5.0))
         began = loop.time()
@@ -98,7 +106,8 @@ class Client:
         if refusal.failure in {Failure.LIMITED, Failure.DAILY}:
             wait = answered.get("Retry-After")
             seconds = float(wait) if wait and wait.replace(".", "", 1).isdigit() else None
-            self.budget.limited(request.pool, refusal.policy, seconds, loop.time())
+            wait_s = self.budget.limited(request.pool, refusal.policy, seconds, loop.time())
+            raise HubSpotError(refusal, wait_s)
         raise HubSpotError(refusal)
 
     async def close(self) -> None:

@@ -55,11 +55,12 @@ class Refusal:
 
 
 class HubSpotError(Exception):
-    """HubSpot refused a call."""
+    """HubSpot refused a call. `wait_s`: after how many seconds its limit lets calls through again."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Refusal, wait_s: float = 0.0) -> None:
         super().__init__(f"{refusal.status} {refusal.failure.value}: {refusal.message[:300]}")
         self.refusal = refusal
+        self.wait_s = wait_s
 
 
 class Unreachable(Exception):

@@ -82,10 +82,19 @@ class PortalSchema:
     definitions_known: bool = True
     custom: Mapping[str, str] = field(default_factory=dict)
     type_ids: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
     _named: Mapping[str, Definition] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Index definitions by every name: the short one wins over the full one, that over a label."""
+        """Index what takes text as it is, and definitions by every name.
+
+        A definition's short name wins over another's full one, that over a label.
+        """
+        texts = {
+            object_type: frozenset(name for name, p in listed.items() if p.type == "string")
+            for object_type, listed in self.properties.items()
+        }
+        object.__setattr__(self, "texts", texts)
         found: dict[str, Definition] = {}
         for definition in self.definitions.values():
             found.setdefault(definition.label.strip().lower(), definition)

@@ -85,10 +85,13 @@ def condition(argument: Any, where: str, compile_: Compile) -> Evaluate:
     otherwise = compile_(argument["else"], f"{where}/else") if truthy(argument.get("else")) else _undefined
     if truthy(argument.get("exists", UNDEFINED)):
         test = compile_(argument["exists"], f"{where}/exists")
+        itself = to_json(argument["exists"]) == to_json(argument.get("then"))
 
         def exists(event: Any) -> Any:
             value = test(event)
-            return otherwise(event) if value is None or value is UNDEFINED else then(event)
+            if value is None or value is UNDEFINED:
+                return otherwise(event)
+            return value if itself else then(event)
 
         return exists
     if truthy(argument.get("blank", UNDEFINED)):

@@ -32,6 +32,7 @@ from typing import Any, Final
 import yaml
 
 from millstream.runtime.dryrun import choose, told
+from millstream.runtime.failure import Failure
 from millstream.runtime.trial import Trial, TrialFailed, as_events
 from millstream.sandbox.app import Sandbox
 from millstream.sandbox.config import SandboxConfig
@@ -54,7 +55,7 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)")
 _WHEN: Final = "2026-01-01T00:00:00.000Z"  # events without a time happen then, so that cases stay the same
 
 
-class CaseInvalid(Exception):
+class CaseInvalid(Failure):
     """A case cannot be run: what is wrong with it, and where."""
 
 
@@ -176,7 +177,8 @@ async def _try(workspace: Workspace, destination: Destination, case: Case) -> di
     source = case.source or next(
         (s.name for s in workspace.sources if not destination.sources or s.name in destination.sources), ""
     )
-    trial = Trial(destination, MemoryProcessorStore(), MemoryDeliveryStore(), "record")
+    stores = MemoryProcessorStore(), MemoryDeliveryStore()
+    trial = Trial(destination, *stores, "record", is_browser=workspace.is_browser)
     async with trial:
         for event in as_events(case.before, source):
             await trial.run(event)

@@ -71,10 +71,9 @@ class Control:
 
     async def _resume(self, arguments: dict[str, Any]) -> dict[str, Any]:
         name = self._destination(arguments)
-        delivery = self._engine.deliveries[name]
 
         async def resume() -> None:
-            delivery.resume()
+            self._parts.resume(name)
 
         await self._engine.call(resume)
         return {"destination": name, "resumed": True}

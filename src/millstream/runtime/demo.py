@@ -19,6 +19,7 @@ from typing import Any
 import aiohttp
 
 from millstream.delivery.outcome import FINAL, State
+from millstream.runtime.failure import Failure
 from millstream.runtime.serve import ServerThread
 from millstream.runtime.settings import Settings
 from millstream.runtime.traffic import posts
@@ -44,7 +45,7 @@ destinations:
 """
 
 
-class DemoFailed(Exception):
+class DemoFailed(Failure):
     """Not every event had a final outcome in time."""
 
 

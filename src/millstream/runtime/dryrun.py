@@ -50,6 +50,7 @@ def dry_run(
                 profiles,
                 OverlayDeliveryStore(deliveries),
                 "rehearse",
+                is_browser=loaded.workspace.is_browser,
                 api_url=settings.hubspot_api_url,
             )
             return asyncio.run(_run(trial, events or _given(loaded.workspace, items, source)))
@@ -61,6 +62,7 @@ def dry_run(
             MemoryProcessorStore(),
             MemoryDeliveryStore(),
             "rehearse",
+            is_browser=loaded.workspace.is_browser,
             api_url=settings.hubspot_api_url,
         )
         return asyncio.run(_run(trial, _given(loaded.workspace, items, source)))

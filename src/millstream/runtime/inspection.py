@@ -15,6 +15,7 @@ from millstream.eventlog.record import Kind, Offset, message_hash
 from millstream.eventlog.resolved import Resolved, Status
 from millstream.mapping.trigger import parse_trigger
 from millstream.pipeline.store import ProcessorStore
+from millstream.runtime.failure import Failure
 from millstream.runtime.settings import Settings
 from millstream.runtime.wire import StartError, read_workspace
 from millstream.spec.events import Event
@@ -24,7 +25,7 @@ from millstream.storage.sqlite.state import SqliteState
 from millstream.workspace.model import Workspace
 
 
-class InspectionError(Exception):
+class InspectionError(Failure):
     """The data folder cannot be read."""
 
 
@@ -56,8 +57,11 @@ class Inspection:
 
     def last(self, n: int, *, rejected: bool) -> Offset:
         """Where to begin to show the last `n` records."""
-        end = self._log.bounds().end
-        return max(end - (n if not rejected else n * 1000), self._log.bounds().start)
+        bounds = self._log.bounds()
+        if rejected:
+            last = self._state.processor.rejections(0)[-n:]
+            return last[0].offset if last else bounds.end
+        return max(bounds.end - n, bounds.start)
 
     def columns(self, *, rejected: bool) -> tuple[str, ...]:
         """The headings of `rows`."""
@@ -75,34 +79,31 @@ class Inspection:
 
     def rows(self, offset: Offset, *, rejected: bool) -> tuple[Offset, list[tuple[Any, ...]]]:
         """Records from an offset on, as rows; and where to go on."""
+        return self._rejections(offset) if rejected else self._events(offset)
+
+    def _rejections(self, offset: Offset) -> tuple[Offset, list[tuple[Any, ...]]]:
+        found = self._state.processor.rejections(offset)
+        rows = [
+            (r.offset, to_iso(r.received_ms), r.source, r.reason, r.detail, r.payload[:200]) for r in found
+        ]
+        return (found[-1].offset + 1 if found else offset), rows
+
+    def _events(self, offset: Offset) -> tuple[Offset, list[tuple[Any, ...]]]:
         found: list[tuple[Any, ...]] = []
         for block in self._log.read(offset, 1000):
             for at in range(max(offset, block.base), block.end):
                 i = at - block.base
                 received = to_iso(block.received_ms[i])
-                if (block.kinds[i] == Kind.REJECTED) is not rejected:
+                if block.kinds[i] == Kind.REJECTED:
                     continue
                 body = json.loads(block.bodies[i])
-                if rejected:
-                    found.append(
-                        (
-                            at,
-                            received,
-                            block.sources[i],
-                            body["reason"],
-                            body["detail"],
-                            body["payload"][:200],
-                        )
-                    )
-                else:
-                    outcomes = (
-                        _short(self._state.deliveries.outcomes(d.name, at))
-                        for d in self._workspace.destinations
-                    )
-                    what = body.get("event") or body.get("name")
-                    found.append(
-                        (at, received, block.sources[i], body["type"], what, body["messageId"], *outcomes)
-                    )
+                outcomes = (
+                    _short(self._state.deliveries.outcomes(d.name, at)) for d in self._workspace.destinations
+                )
+                what = body.get("event") or body.get("name")
+                found.append(
+                    (at, received, block.sources[i], body["type"], what, body["messageId"], *outcomes)
+                )
             offset = max(offset, block.end)
         return offset, found
 
@@ -264,4 +265,6 @@ def _short(outcomes: list[Outcome]) -> str:
     worst = max(outcomes, key=lambda o: o.state)
     notes = {n for o in outcomes for n in o.notes}
     reason = "" if worst.reason == "ok" else f" ({worst.reason})"
-    return f"{worst.state.name.lower()}{reason}" + (f" +{len(notes)} note{'s' * (len(notes) > 1)}" if notes else "")
+    return f"{worst.state.name.lower()}{reason}" + (
+        f" +{len(notes)} note{'s' * (len(notes) > 1)}" if notes else ""
+    )

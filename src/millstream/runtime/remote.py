@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from millstream.runtime.control import ControlError
+from millstream.runtime.failure import Failure
 from millstream.runtime.serve import Server
 from millstream.runtime.settings import Settings
 from millstream.runtime.wire import StartError
 
 
-class RemoteError(Exception):
+class RemoteError(Failure):
     """The command could not be carried out; the message says why."""
 
 

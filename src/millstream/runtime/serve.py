@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from millstream.runtime.control import Control
 from millstream.runtime.engine import Engine
+from millstream.runtime.memory import share_one_heap
 from millstream.runtime.operations import control_app, health_routes, install_routes
 from millstream.runtime.settings import Settings
 from millstream.runtime.wire import Parts, StartError, open_parts, read_workspace
@@ -36,6 +37,7 @@ class Server:
     def __init__(self, settings: Settings, env: Mapping[str, str]) -> None:
         self.settings = settings
         self._env = env
+        share_one_heap()
         self.parts: Parts = open_parts(settings, env)
         self.engine = Engine(self.parts)
         self.control = Control(self.parts, self.engine, self.reload)

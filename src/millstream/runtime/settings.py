@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from millstream.runtime.failure import Failure
 
-class SettingsError(Exception):
+
+class SettingsError(Failure):
     """A setting of the process cannot be used; the message says which and what to put."""
 
 

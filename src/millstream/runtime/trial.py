@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,15 +24,17 @@ from millstream.eventlog.dedupe import Dedupe
 from millstream.eventlog.reader import LogReader
 from millstream.eventlog.record import KIND_OF_TYPE, Record, message_hash
 from millstream.pipeline.processor import Processor
+from millstream.runtime.failure import Failure
 from millstream.spec import events, timestamps
 from millstream.spec.events import Event
 from millstream.spec.parse import Bad, Envelope, parse
 from millstream.storage.memory.log import MemoryLog
+from millstream.storage.memory.made import MemoryMadeStore
 from millstream.storage.memory.processor import MemoryProcessorStore
 from millstream.workspace.model import Destination
 
 
-class TrialFailed(Exception):
+class TrialFailed(Failure):
     """The event could not be tried: it is none, or HubSpot does not answer. The message says which."""
 
 
@@ -65,6 +67,7 @@ class Trial:
         *,
         api_url: str | None = None,
         timeout_s: float = 30.0,
+        is_browser: Callable[[str], bool | None] = lambda _source: None,
     ) -> None:
         self._destination = destination
         self._profiles = profiles
@@ -72,7 +75,9 @@ class Trial:
         self._timeout_s = timeout_s
         self._log = MemoryLog(profiles.position())
         self._processor = Processor(self._log, profiles, Dedupe())
-        self._built = hubspot.build(destination, time.monotonic, _uncounted, api_url, manner)
+        self._built = hubspot.build(
+            destination, _now_ms, MemoryMadeStore(), _uncounted, api_url, manner, is_browser
+        )
         self._delivery: Delivery | None = None
         self._task: asyncio.Task[None] | None = None
 

@@ -24,6 +24,7 @@ from millstream.destinations.catalog import DestinationCatalog
 from millstream.destinations.hubspot import destination as hubspot
 from millstream.devicemode.api import DeviceMode, Edge, Prefixed
 from millstream.devicemode.assets import Assets
+from millstream.eventlog import rejection
 from millstream.eventlog.dedupe import Dedupe
 from millstream.eventlog.log import LogError
 from millstream.eventlog.reader import LogReader
@@ -33,8 +34,10 @@ from millstream.ingest.api import TrackingAPI
 from millstream.pipeline.processor import Processor, ProcessorSettings, rebuild
 from millstream.profiles.identifiers import EMAIL, USER_ID, email_of
 from millstream.profiles.profile import ExternalId
+from millstream.runtime.failure import Failure
 from millstream.runtime.settings import Settings
-from millstream.spec.timestamps import DAY_MS
+from millstream.spec.timestamps import DAY_MS, to_iso
+from millstream.storage.memory.made import MemoryMadeStore
 from millstream.storage.sqlite import backup
 from millstream.storage.sqlite.folder import DataFolder, FolderInUse
 from millstream.storage.sqlite.log import SqliteLog
@@ -44,7 +47,7 @@ from millstream.workspace.load import Loaded, load
 from millstream.workspace.model import Destination, Workspace
 
 
-class StartError(Exception):
+class StartError(Failure):
     """The server cannot start; the message says why and what to do."""
 
 
@@ -77,7 +80,9 @@ async def check_online(workspace: Workspace, settings: Settings, *, probe: bool)
 
     reports = []
     for destination in workspace.destinations:
-        built = hubspot.build(destination, time.monotonic, lambda *_: None, settings.hubspot_api_url)
+        built = hubspot.build(
+            destination, now_ms, MemoryMadeStore(), lambda *_: None, settings.hubspot_api_url
+        )
         try:
             ok, findings = await examine(built, probe=probe)
         finally:
@@ -168,7 +173,12 @@ class Parts:
             end = self._log.bounds().end
             await store.commit(DeliveryCommit(destination.name, Position(end, end, end)))
         built = hubspot.build(
-            destination, time.monotonic, self._on_call(destination.name), self.settings.hubspot_api_url
+            destination,
+            now_ms,
+            self._state.made,
+            self._on_call(destination.name),
+            self.settings.hubspot_api_url,
+            is_browser=self._is_browser,
         )
         days = self.workspace.settings
         figures = DeliverySettings(
@@ -202,8 +212,13 @@ class Parts:
         if built is not None:
             await built.sink.close()
 
+    def resume(self, name: str) -> None:
+        """Let calls go now, whatever HubSpot said of its limits. On the engine's loop."""
+        self._built[name].budget.resume()
+        self._deliveries[name].resume()
+
     async def housekeeping(self) -> None:
-        """Give back log files that everybody is done with and that are older than the retention."""
+        """Give back log files that everybody is done with and that are older than the retention; old rejections."""
         retention = float(self.workspace.settings.get("retention_days") or 7) * DAY_MS
         keep = self._log.find_time(int(now_ms() - retention))
         keep = min(keep, self._state.processor.position())
@@ -215,6 +230,7 @@ class Parts:
             )
         start = self._log.drop_before(keep)
         self._state.processor.drop_annotations_before(start)
+        self._state.processor.drop_rejections_before(now_ms() - rejection.KEPT_MS)
 
     async def close(self) -> None:
         """Everything durable, everything closed."""
@@ -251,6 +267,7 @@ class Parts:
             found["destinations"][name] = {
                 "state": stands.state,
                 "detail": stands.detail,
+                "until": _at(stands.resumes_in_s),
                 "lag": stands.lag,
                 "in_works": stands.in_works,
                 "calls_in_flight": stands.calls,
@@ -296,7 +313,7 @@ class Parts:
             await delivery.forget(set(profiles))
         ended = 0
         for name, profile in self._state.processor.load(profiles).items():
-            addresses = [e.value for e in profile.external_ids if e.namespace == EMAIL]
+            addresses = list(profile.ids.get(EMAIL, ()))
             known_as = [Key("contact", "email", a) for a in addresses] + [Key("contact", "profile", name)]
             ended += await self._state.deliveries.forget(name, known_as)
             await self._state.processor.forget(name)
@@ -305,6 +322,10 @@ class Parts:
     async def backup(self, target: Path) -> dict[str, Any]:
         """A consistent copy: state first, then the log, so that no position lies beyond the log's end."""
         return await asyncio.to_thread(backup.copy, self.settings.data_dir, target)
+
+    def _is_browser(self, source: str) -> bool | None:
+        """What the configuration says now: a reload replaces it under running destinations."""
+        return self.workspace.is_browser(source)
 
     def _reader_for(self) -> LogReader:
         return LogReader(self._log, self._state.processor)
@@ -329,6 +350,8 @@ class Parts:
             for (state, reason), n in self.tally(name).items():
                 yield Metric.EVENTS, n, {**at, "state": state.name.lower(), "reason": reason.value}
             yield Metric.DELIVERY_LAG, stands.lag, at
+            resumes = time.time() + stands.resumes_in_s if stands.resumes_in_s else 0.0
+            yield Metric.DELIVERY_RESUMES, resumes, at
             yield Metric.DELIVERY_PAUSED, stands.state in {"paused", "circuit_open"}, at
             yield Metric.DEAD_LETTERS, self._state.deliveries.dead_letter_count(name), at
             yield Metric.WAITING, self._state.deliveries.waiting_count(name), at
@@ -336,6 +359,11 @@ class Parts:
             built = self._built.get(name)
             if built is not None and built.budget.daily_remaining is not None:
                 yield Metric.HUBSPOT_DAILY_REMAINING, built.budget.daily_remaining, at
+
+
+def _at(seconds: float) -> str | None:
+    """The moment in so many seconds, to the second; None for none."""
+    return to_iso(round(now_ms() / 1000 + seconds) * 1000) if seconds else None
 
 
 def open_parts(settings: Settings, env: Mapping[str, str]) -> Parts:

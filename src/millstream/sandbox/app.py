@@ -25,7 +25,6 @@ from millstream.sandbox.errors import (
     Complaint,
     Refused,
     expired,
-    limited,
     missing_scopes,
     missing_scopes_old,
     unauthenticated,
@@ -143,8 +142,6 @@ class HubSpot:
             elif fault.kind == "reset":
                 raise _Dropped
             elif fault.kind == "status":
-                if fault.status == 429:
-                    raise limited(fault.policy)
                 raise fault.refusal()
 
     async def _after(self, hit: list[faults.Fault]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from millstream.sandbox import payload
-from millstream.sandbox.errors import Refused
+from millstream.sandbox.errors import Refused, limited
 
 KINDS: Final = ("status", "reset", "slow", "commit_then_timeout", "commit_then_reset", "207_partial")
 
@@ -67,7 +67,12 @@ class Fault:
 
     def refusal(self) -> Refused:
         """The answer of a `status` fault."""
-        refused = Refused(self.status, "internal error" if self.status >= 500 else "refused by a fault", "")
+        if self.status == 429:
+            refused = limited(self.policy)
+        else:
+            refused = Refused(
+                self.status, "internal error" if self.status >= 500 else "refused by a fault", ""
+            )
         if self.retry_after_s:
             refused.headers["Retry-After"] = str(self.retry_after_s)
         return refused

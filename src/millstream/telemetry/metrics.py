@@ -69,6 +69,12 @@ class Metric(Enum):
         "1 while a destination is paused or its circuit is open.",
         ("destination",),
     )
+    DELIVERY_RESUMES = Spec(
+        Gauge,
+        "millstream_delivery_resumes_timestamp_seconds",
+        "When calls are tried again after a limit, a pause or an open circuit (Unix time); 0 while they go.",
+        ("destination",),
+    )
     DEAD_LETTERS = Spec(
         Gauge, "millstream_dead_letters", "Dead letters that nobody has dealt with.", ("destination",)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,11 @@ from millstream.delivery.operation import Job, Key, Lane, Stamped, Write
 from millstream.delivery.outcome import Outcome, Reason, State
 from millstream.delivery.plan import Plan, Records, Waiting
 from millstream.destinations.admission import FilterFailed
-from millstream.destinations.fields import FieldsInvalid, prepare
-from millstream.destinations.hubspot import names, values
+from millstream.destinations.fields import Fields, FieldsInvalid
+from millstream.destinations.hubspot import names, nested, values
 from millstream.destinations.hubspot.portal import GROUP, Portal
-from millstream.destinations.kit import Action
-from millstream.eventlog.resolved import ProfileView, Resolved
-from millstream.mapping.compile import CompiledMapping
+from millstream.destinations.hubspot.shapes import LIFECYCLE, Column, Leaf, Shapes, leaves_of
+from millstream.eventlog.resolved import ProfileView, Resolved, TraitValue
 from millstream.mapping.errors import MappingFailed
 from millstream.profiles.identifiers import email_of
 from millstream.spec.events import Event
@@ -28,6 +27,7 @@ class Context:
     """One mapping applied to one event."""
 
     portal: Portal
+    shapes: Shapes
     resolved: Resolved
     event: Event
     person: ProfileView | None
@@ -36,8 +36,7 @@ class Context:
     mapping: str
     plan: Plan
     view: Mapping[str, Any]
-    action: Action
-    compiled: CompiledMapping
+    fields: Fields
     edit: Callable[[dict[str, Any]], dict[str, Any]]
     of_profile: Callable[[ProfileView], dict[str, Any]]
     lane: Lane = Lane.LIVE
@@ -59,24 +58,40 @@ class Context:
         else:
             self.plan.waiting.append(Waiting(self.job(effect), self.person.id))
 
-    def fields_with(self, traits: Mapping[str, Any]) -> dict[str, Any]:
-        """The mapping's fields for the same event, had it said all of these traits (what it did say wins)."""
-        said = self.view.get("traits")
-        view = {**self.view, "traits": {**traits, **said} if isinstance(said, dict) else dict(traits)}
-        context = view.get("context")
-        if isinstance(context, dict) and isinstance(context.get("traits"), dict):
-            view["context"] = {**context, "traits": {**traits, **context["traits"]}}
+    def all_known(self, said: dict[str, Any], known: ProfileView) -> dict[str, Any]:
+        """The properties `said`, and those that the mapping gives for the same event, had it said all that is known."""
+        view = self._saying(known.traits)
+        if view is None:
+            return said
         try:
-            return prepare(self.action, self.compiled.evaluate(self.edit(view)))
+            return property_map(self.fields.of(self.edit(view))) | said
         except (MappingFailed, FieldsInvalid, FilterFailed):
-            return {}
+            return said
+
+    def _saying(self, known: Mapping[str, TraitValue]) -> dict[str, Any] | None:
+        """The event with these traits besides its own (what it says wins). None: it says all of them already."""
+        said, context = self.view.get("traits"), self.view.get("context")
+        in_context = context.get("traits") if isinstance(context, dict) else None
+        places = (said, in_context) if isinstance(in_context, dict) else (said,)
+        if all(isinstance(t, dict) and known.keys() <= t.keys() for t in places):
+            return None
+        traits = {k: t.value for k, t in known.items()}
+        view = {**self.view, "traits": {**traits, **said} if isinstance(said, dict) else traits}
+        if isinstance(in_context, dict):
+            view["context"] = {**self.view["context"], "traits": {**traits, **in_context}}
+        return view
+
+    def address_of(self, said: Any) -> str | None:
+        """The address in what was said, normalised; None when it is none."""
+        person = self.person
+        return said if person is not None and said is not None and said == person.email else email_of(said)
 
     def contact_key(self, email: Any) -> Key | None:
         """The contact that an address names, or the profile's. None when there is no address.
 
         Under `email_change: move` the person's own contact, by id, when the address is new to us (SEMANTICS 7).
         """
-        address = email_of(email) or (self.person.email if self.person else None)
+        address = self.address_of(email) or (self.person.email if self.person else None)
         if not address:
             known = self.records.get(Key("contact", "profile", self.person.id)) if self.person else None
             return known.key if known is not None else None
@@ -93,14 +108,9 @@ class Context:
                 return own.key
         return key
 
-    def stamped(self, view: ProfileView | None, trait: str, value: Any) -> Stamped:
-        """A value with the time at which its trait was said; what is no trait is as old as the event."""
-        known = view.traits.get(trait) if view is not None else None
-        if known is not None:
-            said, time_ms, offset = known
-            if said is value or said == value or isinstance(said, dict):
-                return tuple.__new__(Stamped, (value, time_ms, offset))
-        return tuple.__new__(Stamped, (value, self.resolved.time_ms, self.resolved.offset))
+    def stamped(self, value: Any) -> Stamped:
+        """A value that the event itself says, or is reason for."""
+        return value, self.resolved.time_ms, self.resolved.offset
 
     def properties(
         self,
@@ -109,37 +119,59 @@ class Context:
         view: ProfileView | None,
         key: Key,
         *,
-        special: Mapping[str, str],
-        own: frozenset[str] = frozenset(),
+        own: frozenset[str],
+        well_known: bool = True,
         sensitive: bool = False,
     ) -> tuple[dict[str, Stamped], tuple[Key, ...]] | None:
         """Traits as properties of the record `key`, and the properties that must be made first. None: dead-lettered.
 
-        `special` renames well-known traits; `own` names the properties that the action sets itself.
+        `own` and `well_known`: see `Shapes.of`. `view` says when each trait was said.
         """
+        if traits is self.view.get("traits"):
+            view = None  # as old as the event that says it: what the profile knows is not looked at
+        if self.portal.settings["nested"] == "json":
+            well = names.WELL_KNOWN.get(object_type, {}) if well_known else {}
+            traits = nested.as_json(traits, well, self.portal.schema.properties.get(object_type, {}))
+        leaves = leaves_of(traits, of_contact=well_known and object_type == "contacts")
+        shape = self.shapes.of(object_type, tuple(leaves), own, well_known=well_known)
+        self.notes += shape.notes
+        if not shape.open:
+            return self._stamped(shape.plain, leaves, view), ()
         schema = self.portal.schema.properties.get(object_type, {})
-        flat, notes = names.flatten(traits, special, schema)
-        self.notes += notes
-        found: dict[str, Stamped] = {}
+        columns = list(shape.plain)
         requires: list[Key] = []
-        for name, (trait, value) in flat.items():
-            if name == "hs_object_id" or name in own:
-                continue
+        for column in shape.open:
+            name, trait, leaf = column
             if name not in schema:
-                missing = self._missing(object_type, name, trait, value, sensitive=sensitive)
+                missing = self._missing(object_type, name, trait, leaves[leaf], sensitive=sensitive)
                 if missing is None:
                     if self.portal.settings["unknown_properties"] == "reject":
                         return None
                     continue
                 requires.append(missing)
-            elif schema[name].read_only:
-                self.notes.append(f"read_only:{name}")
-                continue
-            if name == "lifecyclestage" and self._keeps_lifecycle(object_type, key, value):
+            if name == LIFECYCLE and self._keeps_lifecycle(object_type, key, leaves[leaf]):
                 self.notes.append("lifecycle_kept")
                 continue
-            found[name] = self.stamped(view, trait, value)
-        return found, tuple(requires)
+            columns.append(column)
+        return self._stamped(columns, leaves, view), tuple(requires)
+
+    def _stamped(
+        self, columns: Iterable[Column], leaves: Mapping[Leaf, Any], view: ProfileView | None
+    ) -> dict[str, Stamped]:
+        """Values with the time at which their traits were said; what is no trait is as old as the event."""
+        time_ms, offset = self.resolved.time_ms, self.resolved.offset
+        if view is None:
+            return {name: (leaves[leaf], time_ms, offset) for name, _, leaf in columns}
+        said = view.traits.get
+        found: dict[str, Stamped] = {}
+        for name, trait, leaf in columns:
+            value = leaves[leaf]
+            known = said(trait)
+            if known is not None and (known[0] == value or _holds(known[0], value)):
+                found[name] = value, known[1], known[2]
+            else:
+                found[name] = value, time_ms, offset
+        return found
 
     def _keeps_lifecycle(self, object_type: str, key: Key, value: Any) -> bool:
         """Whether the lifecycle stage stays as it is: never cleared, and backwards only under `allow_back`."""
@@ -147,12 +179,12 @@ class Context:
         if value in (None, "", []) or mode == "never":
             return True
         record = self.records.get(key)
-        last = record.confirmed.get("lifecyclestage") if record is not None else None
+        last = record.values.get(LIFECYCLE) if record is not None else None
         if mode != "forward_only" or last is None:
             return False
-        stages = self.portal.schema.properties[object_type]["lifecyclestage"].options
+        stages = self.portal.schema.properties[object_type][LIFECYCLE].options
         order = {text.strip().lower(): i for i, stage in enumerate(stages) for text in stage}
-        wanted, now = order.get(str(value).strip().lower()), order.get(str(last[0]).strip().lower())
+        wanted, now = order.get(str(value).strip().lower()), order.get(str(last).strip().lower())
         return wanted is not None and now is not None and wanted < now
 
     def _missing(self, object_type: str, name: str, trait: str, value: Any, *, sensitive: bool) -> Key | None:
@@ -162,11 +194,7 @@ class Context:
         if settings["unknown_properties"] == "reject":
             self.notes.append(f"unknown_property:{name}")
             return None
-        if (
-            settings["unknown_properties"] == "drop"
-            or value in (None, "", [])
-            or name in settings["create_deny"]
-        ):
+        if value in (None, "", []) or name in settings["create_deny"]:
             self.notes.append(f"unknown_property_dropped:{name}")
             return None
         if self._from_browser() and not settings["create_from_browser"]:
@@ -188,12 +216,11 @@ class Context:
         page = self.event.context.get("page")
         page = page if isinstance(page, dict) else {}
         submission = Key("form", str(form), key.value)
-        stamped = Stamped(True, self.resolved.time_ms, self.resolved.offset)
         self.plan.operations.append(
             Write(
                 "form",
                 submission,
-                {"submitted": stamped},
+                {"submitted": self.stamped(True)},
                 extra={"hutk": utk, "pageUri": page.get("url"), "pageName": page.get("title")},
                 lane=self.lane,
             )
@@ -218,8 +245,7 @@ class Context:
         known = self.records.get(key) is not None or key.by == "id"
         if known or not self.portal.settings["ensure_contact"]:
             return
-        stamped = Stamped(key.value, self.resolved.time_ms, self.resolved.offset)
-        found: dict[str, Stamped] = {"email": stamped}
+        found = {"email": self.stamped(key.value)}
         requires = self.attributed(key)
         whose = self.person if self.person is not None and self.person.email == key.value else None
         if whose is not None:
@@ -229,7 +255,6 @@ class Context:
                 self.of_profile(whose),
                 whose,
                 key,
-                special=names.CONTACT_FIELDS,
                 own=frozenset({"email"}),
             )
             self.notes = notes
@@ -250,11 +275,20 @@ class Context:
         )
 
     def _from_browser(self) -> bool:
+        """As the workspace says of the source; where it says nothing, as the event says of itself."""
+        known = self.portal.is_browser(self.event.source)
+        if known is not None:
+            return known
         library = self.event.context.get("library")
         name = (
             str(library.get("name", "")).lower() if isinstance(library, dict) else str(library or "").lower()
         )
         return self.event.channel in {"browser", "web", "client"} or name.startswith(_BROWSERS)
+
+
+def _holds(said: Any, value: Any) -> bool:
+    """Whether a value can be a part of what was said, or its JSON text."""
+    return isinstance(said, dict) or (isinstance(said, list) and isinstance(value, str))
 
 
 def without_nulls(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -263,8 +297,8 @@ def without_nulls(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def property_map(fields: Mapping[str, Any], name: str = "properties") -> dict[str, Any]:
-    """An object field with its nulls as the mapping wants them."""
+    """An object field with its nulls as the mapping wants them. It may be the event's own: not to be changed."""
     given = fields.get(name)
     if not isinstance(given, dict):
         return {}
-    return dict(given) if fields.get("null_clears", True) else without_nulls(given)
+    return given if fields.get("null_clears", True) else without_nulls(given)

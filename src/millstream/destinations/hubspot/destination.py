@@ -19,8 +19,10 @@ from millstream.destinations.hubspot.sink import HubSpotSink
 from millstream.destinations.hubspot.web import WEB_ACTIONS, region_of
 from millstream.destinations.hubspot.web import problems as web_problems
 from millstream.destinations.kit import Change, Written
+from millstream.destinations.made import MadeStore
 from millstream.hubspot_api.budget import Budget
 from millstream.hubspot_api.client import API_URL, Client
+from millstream.hubspot_api.portal_day import PortalDay
 from millstream.hubspot_api.rehearsal import RecordingClient, RehearsingClient
 from millstream.hubspot_api.requests import Operations
 from millstream.hubspot_api.schema_cache import SchemaCache
@@ -68,13 +70,20 @@ def _query(given: dict[str, str]) -> str:
 
 
 def expand(destination: Destination) -> Destination:
-    """The preset's mappings and those of chosen events, then the destination's own; the same name replaces."""
+    """The preset's mappings and those of chosen events, then the destination's own; the same name replaces.
+
+    So with the preset's settings.
+    """
     preset = PRESETS.get(destination.preset or "")
     given = (*(preset.mappings if preset else ()), *mappings_of(destination.settings.get("events")))
     own = {m.name for m in destination.mappings}
     if destination.settings.get("events"):  # chosen events are all that is sent of track calls
         own |= {m.name for m in given if m.action == "custom_event" and m.trigger == 'type = "track"'}
-    return replace(destination, mappings=(*(m for m in given if m.name not in own), *destination.mappings))
+    return replace(
+        destination,
+        settings={**(preset.settings if preset else {}), **destination.settings},
+        mappings=(*(m for m in given if m.name not in own), *destination.mappings),
+    )
 
 
 def check(destination: Destination) -> list[Problem]:
@@ -135,18 +144,22 @@ def _trigger(where: str, text: str, compat: str | None) -> list[Problem]:
 
 def build(
     destination: Destination,
-    now_s: Callable[[], float],
+    now_ms: Callable[[], int],
+    made: MadeStore,
     on_call: OnCall,
     api_url: str | None = None,
     manner: Manner = "live",
+    is_browser: Callable[[str], bool | None] = lambda _source: None,
 ) -> Built:
     """Planner and sink of one destination. Connects on first use, inside the running event loop.
 
+    `is_browser` tells whether a source's events come from browsers; None when nobody says.
     `record` also keeps what is written (`Built.taken`), `rehearse` keeps it instead of writing it.
     """
     connect = _CLIENTS[manner]
     settings = hubspot_settings.read(destination.settings)
-    budget = Budget(share=float(settings["budget_share"]))
+    day = PortalDay(now_ms)
+    budget = Budget(share=float(settings["budget_share"]), day_left_s=day.quota_left_s)
     client = connect(
         str(settings["access_token"]),
         budget,
@@ -185,7 +198,7 @@ def build(
         sensitive=_writes_sensitive(destination),
         custom_events=settings["tier"] in {"auto", "enterprise"},
     )
-    portal = Portal(settings, client, operations, cache, now_s, pixel, forms)
+    portal = Portal(settings, client, operations, cache, now_ms, day, made, is_browser, pixel, forms)
     return Built(HubSpotPlanner(destination, portal), HubSpotSink(portal), settings, budget)
 
 

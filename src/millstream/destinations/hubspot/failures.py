@@ -31,7 +31,7 @@ def call_failed(error: HubSpotError | Unreachable) -> CallFailed:
     cause = _WHOLE.get(refusal.failure)
     detail = f"{refusal.status}: {refusal.message[:500]}"
     if cause is not None:
-        wait = 300.0 if cause is Cause.DAILY else 1.0 if refusal.policy == "SECONDLY" else 0.3
+        wait = error.wait_s if cause is Cause.DAILY else 1.0 if refusal.policy == "SECONDLY" else 0.3
         return CallFailed(cause, detail, retry_after_s=wait)
     return CallFailed(Cause.BATCH_REJECTED, detail, rejected=row_result(refusal))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
@@ -43,6 +43,8 @@ COMPANY_FIELDS: Final = {
     "address.postal_code": "zip",
     "address.zip": "zip",
 }
+# By canonical object type.
+WELL_KNOWN: Final[Mapping[str, Mapping[str, str]]] = {"contacts": CONTACT_FIELDS, "companies": COMPANY_FIELDS}
 FREE_MAIL: Final = frozenset(
     {
         "gmail.com", "googlemail.com", "yahoo.com", "hotmail.com", "outlook.com", "live.com", "icloud.com", "me.com",
@@ -50,15 +52,19 @@ FREE_MAIL: Final = frozenset(
         "qq.com", "163.com",
     }
 )  # fmt: skip
-# What addresses rather than describes; mobile SDKs repeat the ids among the traits.
-_NO_PROPERTIES: Final = frozenset({"hubspot", "id", "userId", "anonymousId"})
 _BAD: Final = re.compile(r"[^a-z0-9_]")
 _SPACE: Final = re.compile(r"[\s.]")
+# Longer keys, and more of them, are no names that anybody chose: they would only fill the memory.
+_REMEMBERED: Final = 200
+
+
+def property_name(key: str, longest: int = 100) -> str:
+    """A trait's key as a property name."""
+    return (_property_name if len(key) <= _REMEMBERED else _property_name.__wrapped__)(key, longest)
 
 
 @lru_cache(maxsize=16_384)
-def property_name(key: str, longest: int = 100) -> str:
-    """A trait's key as a property name."""
+def _property_name(key: str, longest: int) -> str:
     text = unicodedata.normalize("NFKC", key).strip()
     text = text.removeprefix("[Amplitude] ").removeprefix("$").lower()
     text = _BAD.sub("_", _SPACE.sub("_", text))
@@ -69,59 +75,19 @@ def property_name(key: str, longest: int = 100) -> str:
     return text
 
 
-def flatten(
-    traits: Mapping[str, Any], special: Mapping[str, str], known: Container[str]
-) -> tuple[dict[str, tuple[str, Any]], list[str]]:
-    """Traits as properties: name → (the trait's key, value), and notes on keys that met (SEMANTICS 11 to 13).
-
-    Objects flatten with `_` to depth 3; the address and company objects are read part by part.
-    """
-    found: dict[str, tuple[str, Any]] = {}
-    exact: dict[str, bool] = {}
-    notes: list[str] = []
-
-    def put(trait: str, path: str, value: Any) -> None:
-        low = path.lower()
-        name = special.get(low) or (low if low in known else property_name(path))
-        plain = name == path
-        if name in found:
-            notes.append(f"name_collision:{name}")
-            if exact[name] and not plain:
-                return
-        found[name], exact[name] = (trait, value), plain
-
-    def walk(trait: str, path: str, value: Any, depth: int) -> None:
-        if isinstance(value, dict) and value and depth < 3:
-            for key, inner in value.items():
-                walk(trait, f"{path}.{key}", inner, depth + 1)
-        elif value != {}:
-            put(trait, path, value)
-
-    for key, value in traits.items():
-        if key in _NO_PROPERTIES or value == {}:
-            continue
-        low = key.lower()
-        if isinstance(value, dict) and low == "company":
-            if value.get("name") is not None:
-                put(key, "company.name", value["name"])
-            continue
-        if isinstance(value, dict):
-            walk(key, key, value, 1)
-        else:
-            put(key, key, value)
-    if "name" in traits and isinstance(traits["name"], str) and special is CONTACT_FIELDS:
-        found.pop("name", None)
-        if "firstname" not in found and "lastname" not in found:
-            first, _, last = traits["name"].strip().partition(" ")
-            found["firstname"] = ("name", first)
-            if last:
-                found["lastname"] = ("name", last)
-    return found, notes
-
-
 def event_name(name: str) -> str:
     """An event's name as the short name of a definition."""
     return property_name(name, 50)
+
+
+def event_property_names(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of an event's own properties, in their order."""
+    return (_event_property_names if len(keys) <= _REMEMBERED else _event_property_names.__wrapped__)(keys)
+
+
+@lru_cache(maxsize=512)  # calls of an SDK stand in code: one gives the same keys each time
+def _event_property_names(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(property_name(key, 50) for key in keys)
 
 
 def domain_of(website: Any) -> str | None:

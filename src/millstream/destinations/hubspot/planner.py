@@ -11,18 +11,19 @@ from millstream.delivery.outcome import Outcome, Reason, State
 from millstream.delivery.plan import Plan, Records
 from millstream.delivery.sink import CallFailed
 from millstream.destinations.admission import Admission, FilterFailed, Stopped
-from millstream.destinations.fields import FieldsInvalid, prepare
+from millstream.destinations.fields import Fields, FieldsInvalid
 from millstream.destinations.hubspot.actions import ACTIONS
-from millstream.destinations.hubspot.context import Context, without_nulls
+from millstream.destinations.hubspot.context import Context, property_map
 from millstream.destinations.hubspot.failures import call_failed
 from millstream.destinations.hubspot.portal import Portal
+from millstream.destinations.hubspot.shapes import Shapes
 from millstream.destinations.hubspot.web import known_events
 from millstream.destinations.kit import Action
 from millstream.eventlog.record import Offset
 from millstream.eventlog.resolved import ProfileView, Resolved
 from millstream.hubspot_api.errors import HubSpotError, Unreachable
-from millstream.mapping.compile import CompiledMapping, compile_mapping
 from millstream.mapping.errors import MappingFailed
+from millstream.mapping.sight import may_see
 from millstream.mapping.trigger import Trigger, parse_trigger
 from millstream.profiles.identifiers import email_of
 from millstream.spec.events import Event, type_names
@@ -42,6 +43,8 @@ INTEGRATION_NAMES: Final = frozenset(
     }
 )
 _BACKFILL_MS: Final = 3_600_000
+# What nearly all mappings read of a profile.
+_PROFILE: Final = frozenset({"$.profile.id", "$.profile.email"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class _Ready:
     name: str
     action: Action
     trigger: Trigger
-    fields: CompiledMapping
+    fields: Fields
 
 
 class HubSpotPlanner:
@@ -59,6 +62,7 @@ class HubSpotPlanner:
 
     def __init__(self, destination: Destination, portal: Portal) -> None:
         self._portal = portal
+        self._shapes = Shapes(portal)
         self._admission = Admission(destination, INTEGRATION_NAMES)
         self._edit = self._admission.edit
         self._mappings = [
@@ -66,11 +70,16 @@ class HubSpotPlanner:
                 m.name,
                 ACTIONS[m.action],
                 parse_trigger(m.trigger, m.compat),
-                compile_mapping(ACTIONS[m.action].mapping(m.fields)),
+                Fields(ACTIONS[m.action], m.fields),
             )
             for m in destination.mappings
             if m.enabled and m.action in ACTIONS
         ]
+        seeing: list[Any] = [
+            ACTIONS[m.action].mapping(m.fields) for m in destination.mappings if m.action in ACTIONS
+        ]
+        seeing += [str(m.trigger) for m in self._mappings] + [f.trigger for f in destination.filters]
+        self._whole_profile = may_see(seeing, "profile", _PROFILE)
         self._by_type = {
             t: [m for m in self._mappings if m.trigger.types is None or t in m.trigger.types]
             for t in type_names
@@ -81,9 +90,9 @@ class HubSpotPlanner:
         return known_events(self._portal.schema)
 
     async def prepare(self) -> None:
-        """Fetch the schema when it is missing."""
+        """Ask for the portal's time zone and schema when they are missing."""
         try:
-            await self._portal.cache.ensure()
+            await self._portal.prepare()
         except (HubSpotError, Unreachable) as error:
             failed = call_failed(error)
             raise CallFailed(failed.cause, failed.detail, retry_after_s=failed.retry_after_s) from None
@@ -92,12 +101,13 @@ class HubSpotPlanner:
         """The contacts of these events' persons, and those that the events name themselves."""
         for resolved in events:
             event = resolved.event
-            said = event.properties.get("email") if event is not None else None
-            if isinstance(said, str) and (address := email_of(said)) is not None:
-                yield Key("contact", "email", address)
             person = profiles.get(resolved.resolution.profile or "")
-            if person is not None and person.email is not None:
-                yield Key("contact", "email", person.email)
+            own = person.email if person is not None else None
+            if own is not None:
+                yield Key("contact", "email", own)
+            said = event.properties.get("email") if event is not None else None
+            if said is not None and said != own and (address := email_of(said)) is not None:
+                yield Key("contact", "email", address)
 
     def reachable(self, profile: ProfileView, records: Records) -> bool:
         """By address, or as a contact that HubSpot is known to have."""
@@ -135,14 +145,14 @@ class HubSpotPlanner:
         plan = Plan()
         person = profiles.get(resolved.resolution.profile or "")
         account = profiles.get(resolved.resolution.account or "")
-        view = _view(event, resolved, person)
+        view = self._view(event, resolved, person)
         stopped = self._admission.judge(event, view) or _no_account(event, resolved)
         if stopped is not None:
             job = Job(resolved.offset, "", "")
             plan.outcomes.append(Outcome(job, stopped.state, stopped.reason, stopped.detail))
             return plan
-        late = now_ms - resolved.time_ms > _BACKFILL_MS and now_ms - resolved.received_ms > _BACKFILL_MS
-        lane = Lane.BACKFILL if as_of_now or late else Lane.LIVE
+        old = now_ms - min(resolved.time_ms, resolved.received_ms) > _BACKFILL_MS
+        lane = Lane.BACKFILL if as_of_now or old or event.imported else Lane.LIVE
         settled: dict[str, Any] | None = None
         for mapping in self._by_type.get(event.type, ()):
             if not mapping.trigger.matches(view):
@@ -156,6 +166,7 @@ class HubSpotPlanner:
                     return plan
             context = Context(
                 self._portal,
+                self._shapes,
                 resolved,
                 event,
                 person,
@@ -164,7 +175,6 @@ class HubSpotPlanner:
                 mapping.name,
                 plan,
                 settled,
-                mapping.action,
                 mapping.fields,
                 self._edit,
                 self._of_profile,
@@ -172,7 +182,7 @@ class HubSpotPlanner:
                 as_new,
             )
             try:
-                fields = prepare(mapping.action, mapping.fields.evaluate(settled))
+                fields = mapping.fields.of(settled)
             except (MappingFailed, FieldsInvalid) as error:
                 context.end("mapping", State.DEAD_LETTERED, Reason.MAPPING_FAILED, str(error)[:1000])
                 continue
@@ -184,18 +194,36 @@ class HubSpotPlanner:
         """What the mappings of identify calls make of everything that a profile knows, as properties of a contact."""
         traits = {k: t.value for k, t in person.traits.items()}
         view: dict[str, Any] = {"type": "identify", "context": {}, "integrations": {}, "traits": traits}
-        view |= {"profile": _profile(person)}
+        view |= {"profile": self._profile(person)}
         found: dict[str, Any] = {}
         for mapping in self._by_type["identify"]:
             if mapping.action.slug == "upsert_contact" and mapping.trigger.matches(view):
                 try:
-                    fields = prepare(mapping.action, mapping.fields.evaluate(self._edit(view)))
+                    fields = mapping.fields.of(self._edit(view))
                 except (MappingFailed, FieldsInvalid, FilterFailed):
                     continue
-                given = fields.get("properties")
-                if isinstance(given, dict):
-                    found |= given if fields.get("null_clears", True) else without_nulls(given)
+                found |= property_map(fields)
         return found
+
+    def _view(self, event: Event, resolved: Resolved, person: ProfileView | None) -> dict[str, Any]:
+        """What a mapping sees: the event in Segment's shape, and the profile.
+
+        User properties on an Amplitude event are what Segment keeps in `context.traits`, with the results of operations.
+        """
+        view = event.view()
+        if event.dialect == "amplitude" and event.type == "track":
+            said = {**(view.pop("traits", None) or {}), **resolved.resolution.results}
+            if said:
+                view["context"] = {**event.context, "traits": said}
+        view["profile"] = self._profile(person) if person is not None else {"id": None}
+        return view
+
+    def _profile(self, person: ProfileView) -> dict[str, Any]:
+        seen: dict[str, Any] = {"id": person.id, "email": person.email}
+        if self._whole_profile:
+            seen["traits"] = {k: t.value for k, t in person.traits.items()}
+            seen["external_ids"] = {k: list(v) for k, v in person.external_ids.items()}
+        return seen
 
 
 def _no_account(event: Event, resolved: Resolved) -> Stopped | None:
@@ -207,36 +235,14 @@ def _no_account(event: Event, resolved: Resolved) -> Stopped | None:
 
 def _decide_nothing(plan: Plan, offset: Offset, event: Event) -> None:
     """An event that no mapping asked anything for has that for an outcome."""
-    if plan.outcomes or plan.waiting or any(o.job is not None for o in plan.operations):
+    for operation in reversed(plan.operations):  # what nobody asked for stands before what needs it
+        if operation.job is not None:
+            return
+    if plan.outcomes or plan.waiting:
         return
     supported = event.type in {"identify", "track", "group", "screen"}
     reason = Reason.NO_MATCHING_MAPPING if supported else Reason.UNSUPPORTED_EVENT_TYPE
     plan.outcomes.append(Outcome(Job(offset, "", ""), State.FILTERED, reason))
-
-
-def _view(event: Event, resolved: Resolved, person: ProfileView | None) -> dict[str, Any]:
-    """What a mapping sees: the event in Segment's shape, and the profile.
-
-    User properties on an Amplitude event are what Segment keeps in `context.traits`, with the results of operations.
-    """
-    view = event.view()
-    if event.dialect == "amplitude" and event.type == "track":
-        said = {**(view.pop("traits", None) or {}), **resolved.resolution.results}
-        if said:
-            view["context"] = {**event.context, "traits": said}
-    view["profile"] = _profile(person)
-    return view
-
-
-def _profile(person: ProfileView | None) -> dict[str, Any]:
-    if person is None:
-        return {"id": None}
-    return {
-        "id": person.id,
-        "email": person.email,
-        "traits": {k: t.value for k, t in person.traits.items()},
-        "external_ids": {k: list(v) for k, v in person.external_ids.items()},
-    }
 
 
 def _settled(
@@ -244,8 +250,8 @@ def _settled(
 ) -> dict[str, Any]:
     """The view with traits as they came out: older values left out, results of operations in (SEMANTICS 9, 24)."""
     resolution = resolved.resolution
-    gone = set(resolution.superseded)
     event = resolved.event
+    gone = set(resolution.superseded)
     if event is not None and event.dialect == "rudderstack" and event.type != "identify":
         # Its browser SDK repeats all it stores on every event: only what this event brought counts (SEMANTICS 22).
         held = person.traits if person is not None else {}

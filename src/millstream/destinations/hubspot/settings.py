@@ -36,9 +36,16 @@ SETTINGS: Final = (
         "drop",
         ("drop", "create", "reject"),
     ),
+    Setting(
+        "nested",
+        str,
+        "Objects and lists: flattened (`address_city`, `a;b`), or JSON text as RudderStack sends them.",
+        "flatten",
+        ("flatten", "json"),
+    ),
     Setting("properties", dict, "Types of properties to be made: {name: type}.", {}),
     Setting("create_deny", list, "Names that are never made.", []),
-    Setting("create_from_browser", bool, "Whether events of browsers may make properties.", False),
+    Setting("create_from_browser", bool, "Whether events of browser sources may make properties.", False),
     Setting("contact_lookup", str, "How new contacts are written.", "upsert", ("upsert", "read_first")),
     Setting(
         "email_change", str, "A changed email of a known userId.", "new_contact", ("new_contact", "move")

@@ -116,13 +116,15 @@ class HubSpotSink:
             known = row.key.by == "id" or records.get(row.key) is not None
             return f"{what}.update" if known else f"{what}.upsert"
         if row.family == "association":
-            return "association.create" if row.values["linked"].value else "association.archive"
+            return "association.create" if row.value("linked") else "association.archive"
         return f"{row.family}.create"
 
     def delay_s(self, kind: str, lane: Lane) -> float:
         """What the budget says."""
-        now = asyncio.get_running_loop().time()
-        return self._portal.client.budget.delay_s(self.kinds[kind].pool, now, backfill=lane is Lane.BACKFILL)
+        now, budget = asyncio.get_running_loop().time(), self._portal.client.budget
+        if lane is Lane.BACKFILL and (left_s := budget.quota_s(now, backfill=True)):
+            return left_s
+        return budget.delay_s(self.kinds[kind].pool, now, backfill=lane is Lane.BACKFILL)
 
     async def call(self, kind: str, rows: Sequence[Row], records: Records) -> list[Result]:
         """Execute one batch."""
@@ -144,7 +146,7 @@ class HubSpotSink:
                 described.append(
                     {
                         "record": list(records.resolve(row.key)),
-                        "properties": {n: s.value for n, s in row.values.items()},
+                        "properties": {n: value for n, (value, _, _) in row.values.items()},
                     }
                 )
             else:

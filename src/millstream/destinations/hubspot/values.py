@@ -12,6 +12,7 @@ from millstream.hubspot_api.schema import Property
 from millstream.spec.timestamps import to_ms
 
 CLEAR: Final = ""
+LONGEST: Final = 65_536  # characters that HubSpot keeps of a text
 
 
 class Unconvertible(Exception):
@@ -46,7 +47,7 @@ def convert(prop: Property, value: Any, zone: tzinfo = UTC) -> str:
         return _bool(value)
     if kind == "enumeration":
         return _option(prop, value)
-    return text(value)[:65536]
+    return text(value)[:LONGEST]
 
 
 def inferred_type(value: Any) -> str:

@@ -144,6 +144,7 @@ def plugin_settings(destination: Destination, events: Mapping[str, Any] | None) 
         "skipFirstPageView": settings["skip_first_page_view"],
         "readyTimeoutMs": READY_TIMEOUT_MS,
         "consentCategories": list(destination.consent_categories),
+        "consentResolution": destination.consent_resolution,
         "events": None if events is None else dict(events),
         "subscriptions": [_subscription(m) for m in mappings(destination)],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from millstream.delivery.operation import Key, Stamped, Write
+from millstream.delivery.operation import Key, Write
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.hubspot.actions.upsert_company import company_key
 from millstream.destinations.hubspot.calls.associations import label_of
@@ -74,7 +74,7 @@ def link(context: Context, effect: str, ends: Mapping[str, Any], *, linked: bool
     """One association or dissociation, behind the writes of both records. `ends`: see `calls/associations.py`."""
     source, target = ends["from"], ends["to"]
     kinds = f"{source.object}_{target.object}" + (f":{ends['label']}" if ends.get("label") else "")
-    stamped = Stamped(linked, context.resolved.time_ms, context.resolved.offset)
+    stamped = context.stamped(linked)
     context.plan.operations.append(
         Write(
             "association",

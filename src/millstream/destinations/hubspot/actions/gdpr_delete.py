@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from millstream.delivery.operation import Key, Stamped, Write
+from millstream.delivery.operation import Key, Write
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.hubspot.actions.fields import EMAIL
 from millstream.destinations.hubspot.context import Context
@@ -23,7 +23,7 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
         Write(
             "gdpr_delete",
             key,
-            {"deleted": Stamped(True, context.resolved.time_ms, context.resolved.offset)},
+            {"deleted": context.stamped(True)},
             context.job("gdpr_delete"),
             profile=context.person.id if context.person else None,
             notes=tuple(context.notes),

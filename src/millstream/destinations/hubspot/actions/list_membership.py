@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from millstream.delivery.operation import Key, Stamped, Write
+from millstream.delivery.operation import Key, Write
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.hubspot.actions.fields import first_of
 from millstream.destinations.hubspot.actions.upsert_object import object_key
@@ -35,7 +35,7 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
     listed = Key("list", object_type, name)
     create = fields.get("create", True)
     context.plan.operations.append(Write("list", listed, {}, extra={"create": create}, lane=context.lane))
-    stamped = Stamped(member, context.resolved.time_ms, context.resolved.offset)
+    stamped = context.stamped(member)
     context.plan.operations.append(
         Write(
             "membership",

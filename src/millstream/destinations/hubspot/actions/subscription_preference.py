@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from millstream.delivery.operation import Key, Stamped, Write
+from millstream.delivery.operation import Key, Write
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.hubspot.actions.fields import EMAIL
 from millstream.destinations.hubspot.context import Context
@@ -39,7 +39,7 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
         Write(
             "subscription",
             Key("subscription", subscription, address),
-            {"status": Stamped(status, context.resolved.time_ms, context.resolved.offset)},
+            {"status": context.stamped(status)},
             context.job("subscription"),
             profile=context.person.id if context.person else None,
             notes=tuple(context.notes),

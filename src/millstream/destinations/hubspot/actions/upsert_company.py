@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from millstream.delivery.operation import Key, Stamped, Write
+from millstream.delivery.operation import Key, Write
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.hubspot import names
 from millstream.destinations.hubspot.actions.fields import NULL_CLEARS
@@ -42,17 +42,14 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
         return
     unknown = context.records.get(key) is None
     if unknown and context.account is not None:
-        known = {k: t.value for k, t in context.account.traits.items()}
-        traits = property_map(context.fields_with(known)) | traits
+        traits = context.all_known(traits, context.account)
     own = {key.by} | ({"domain"} if key.by == DOMAIN_PROPERTY else set())
-    made = context.properties(
-        "companies", traits, context.account, key, special=names.COMPANY_FIELDS, own=frozenset(own)
-    )
+    made = context.properties("companies", traits, context.account, key, own=frozenset(own))
     if made is None:
         context.end("company", State.DEAD_LETTERED, Reason.UNKNOWN_PROPERTY, ", ".join(context.notes))
         return
     values, requires = made
-    values[key.by] = Stamped(key.value, context.resolved.time_ms, context.resolved.offset)
+    values[key.by] = context.stamped(key.value)
     extra: dict[str, Any] = {"create": fields.get("create", True)}
     if key.by == DOMAIN_PROPERTY:
         extra["defaults"] = {"domain": key.value, "name": key.value}

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from millstream.delivery.operation import Key, Stamped, Write
+from millstream.delivery.operation import Key, Write
 from millstream.delivery.outcome import Reason, State
-from millstream.destinations.hubspot import names
 from millstream.destinations.hubspot.actions.fields import NULL_CLEARS
 from millstream.destinations.hubspot.context import Context, property_map
 from millstream.destinations.kit import Action, Field
-from millstream.profiles.identifiers import email_of
 
 
 def plan(context: Context, fields: Mapping[str, Any]) -> None:
     """One write of the contact: all of the profile when HubSpot is not known to have it, else what was said."""
     said = fields.get("email")
-    if said not in (None, "") and email_of(said) is None:
+    address = context.address_of(said)
+    if address is None and said not in (None, ""):
         context.end(
             "contact", State.DEAD_LETTERED, Reason.INVALID_EMAIL, f"not an address: {str(said)[:100]!r}"
         )
@@ -28,15 +27,15 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
         context.end("contact", State.FILTERED, Reason.NO_IDENTITY)
         return
     person = context.person
-    if person is not None and email_of(said) not in {None, person.email}:
+    if person is not None and address not in (None, person.email):
         person = None  # the event addresses somebody else than its own person
-    address = (person.email if person is not None else None) or email_of(said)
-    own = frozenset({"email", key.by})
+    if person is not None and person.email is not None:
+        address = person.email
     traits = property_map(fields)
     unknown = context.records.get(key) is None
     if unknown and person is not None:
-        traits = property_map(context.fields_with({k: t.value for k, t in person.traits.items()})) | traits
-    made = context.properties("contacts", traits, person, key, special=names.CONTACT_FIELDS, own=own)
+        traits = context.all_known(traits, person)
+    made = context.properties("contacts", traits, person, key, own=frozenset({"email", key.by}))
     if made is None:
         unknown_names = ", ".join(n for n in context.notes if n.startswith("unknown_property:"))
         context.end("contact", State.DEAD_LETTERED, Reason.UNKNOWN_PROPERTY, unknown_names)
@@ -44,7 +43,7 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
     values, requires = made
     for name, value in (("email", address), (key.by, key.value)):
         if value is not None and name != "id":
-            values[name] = Stamped(value, context.resolved.time_ms, context.resolved.offset)
+            values[name] = context.stamped(value)
     context.plan.operations.append(
         Write(
             "contact",

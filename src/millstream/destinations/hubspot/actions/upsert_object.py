@@ -54,7 +54,7 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
     requires: tuple[Key, ...] = ()
     for name, sensitive in (("properties", False), ("sensitive_properties", True)):
         made = context.properties(
-            object_type, property_map(fields, name), None, key, special={}, own=own, sensitive=sensitive
+            object_type, property_map(fields, name), None, key, own=own, well_known=False, sensitive=sensitive
         )
         if made is None:
             context.end("object", State.DEAD_LETTERED, Reason.UNKNOWN_PROPERTY, ", ".join(context.notes))
@@ -62,7 +62,7 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
         values |= made[0]
         requires += made[1]
     if key.by not in {"id", "email"}:
-        values[key.by] = Stamped(key.value, context.resolved.time_ms, context.resolved.offset)
+        values[key.by] = context.stamped(key.value)
     mode = str(fields.get("mode") or "upsert")
     if mode == "add" and context.records.get(key) is not None:
         context.end("object", State.FILTERED, Reason.SYNC_MODE, "the record exists already")

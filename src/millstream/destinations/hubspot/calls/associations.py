@@ -44,7 +44,7 @@ async def write_associations(
             continue
         to_type = str(row.extra["to_type"])
         kind = _Kind(
-            bool(row.values["linked"].value) if "linked" in row.values else True,
+            bool(row.value("linked")) if "linked" in row.values else True,
             str(row.extra["from_type"]),
             to_type,
             str(row.extra.get("or_type") or to_type),

@@ -29,7 +29,7 @@ async def write_contacts(
 async def _move(portal: Portal, row: WriteRow, contact: str, send: Send) -> Result:
     """A person's contact gets a new address; when that is another contact's, the values go there (SEMANTICS 7)."""
     made = Built(portal, "contacts", row)
-    address = str(row.values["email"].value)
+    address = str(row.value("email"))
     try:
         answer = await send(portal.operations.batch("contacts", "update", [input_of(made, contact, 0)]))
         refused = next((classify(400, e) for e in answer.get("errors") or []), None)

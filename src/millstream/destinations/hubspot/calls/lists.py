@@ -75,7 +75,7 @@ async def _change(
 ) -> dict[int, Result]:
     if not members:
         return {}
-    joins = {i: r for i, r in members.items() if rows[i].values["linked"].value}
+    joins = {i: r for i, r in members.items() if rows[i].value("linked")}
     leaves = [r for i, r in members.items() if i not in joins]
     try:
         answer = await send(portal.operations.change_members(list_id, list(joins.values()), leaves))

@@ -49,7 +49,8 @@ async def hold_back(
         for i in some:
             record = there.get(known[i], {})
             for name in asked[i]:
-                if _kept(policies[name], record, name, rows[i].values[name].time_ms):
+                _, said_ms, _ = rows[i].values[name]
+                if _kept(policies[name], record, name, said_ms):
                     built[i].leave_out(name, f"kept_by_policy:{name}")
 
 

@@ -42,7 +42,7 @@ async def write_subscriptions(
             {
                 "subscriberIdString": row.key.value,
                 "subscriptionId": int(row.key.by),
-                "statusState": row.values["status"].value,
+                "statusState": row.value("status"),
                 "channel": "EMAIL",
                 **legal,
             }

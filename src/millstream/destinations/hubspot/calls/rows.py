@@ -11,11 +11,12 @@ from millstream.delivery.plan import Records
 from millstream.delivery.sink import Confirmed, Gone, Later, Rejected, Result, WriteRow
 from millstream.destinations.hubspot.failures import row_result
 from millstream.destinations.hubspot.portal import Portal
-from millstream.destinations.hubspot.values import Unconvertible, convert
+from millstream.destinations.hubspot.values import LONGEST, Unconvertible, convert
 from millstream.hubspot_api.errors import Failure, HubSpotError, classify
 from millstream.hubspot_api.requests import Request
 
 Send = Callable[[Request], Awaitable[Any]]
+_NONE: Final[frozenset[str]] = frozenset()
 _TYPES: Final = {"contact": "contacts", "company": "companies"}
 
 
@@ -50,12 +51,25 @@ class Built:
     __slots__ = ("dropped", "notes", "properties")
 
     def __init__(self, portal: Portal, object_type: str, row: WriteRow) -> None:
-        self.properties: dict[str, str] = {}
         self.notes: list[str] = []
         self.dropped: set[str] = set()
-        schema = portal.schema.properties.get(object_type, {})
         policies = portal.policies.get(object_type, {})
-        for name, stamped in row.values.items():
+        texts = portal.schema.texts.get(object_type, _NONE) if not policies else _NONE
+        # Most values are text for text: they go as they are, and the rest one by one.
+        self.properties: dict[str, str] = {
+            name: value
+            for name, (value, _, _) in row.values.items()
+            if type(value) is str and name in texts and len(value) <= LONGEST
+        }
+        if len(self.properties) < len(row.values):
+            self._convert(portal, object_type, row, policies)
+
+    def _convert(self, portal: Portal, object_type: str, row: WriteRow, policies: Mapping[str, str]) -> None:
+        """Values that are not there yet, as their properties' types take them."""
+        schema = portal.schema.properties.get(object_type, {})
+        for name, (value, _, _) in row.values.items():
+            if name in self.properties:
+                continue
             prop = schema.get(name)
             if prop is None:
                 self.leave_out(name, f"unknown_property_dropped:{name}")
@@ -63,7 +77,7 @@ class Built:
                 self.leave_out(name, f"never_written:{name}")
             else:
                 try:
-                    self.properties[name] = convert(prop, stamped.value, portal.zone)
+                    self.properties[name] = convert(prop, value, portal.zone)
                 except Unconvertible:
                     portal.cache.doubt()
                     self.leave_out(name, f"value_not_convertible:{name}")
@@ -79,9 +93,9 @@ class Built:
         for name, value in dict(row.extra.get("defaults") or {}).items():
             self.properties.setdefault(name, value)
 
-    def confirmed(self, record: str, aliases: tuple[Key, ...] = ()) -> Confirmed:
+    def confirmed(self, record: str, aliases: tuple[Key, ...] = (), *, created: bool = False) -> Confirmed:
         """What HubSpot's confirmation of the record says."""
-        return Confirmed(record, aliases, tuple(self.notes), frozenset(self.dropped))
+        return Confirmed(record, aliases, tuple(self.notes), frozenset(self.dropped), created=created)
 
 
 def input_of(built: Built, record: str, trace: int, id_property: str | None = None) -> dict[str, Any]:
@@ -159,7 +173,6 @@ def settle(
     id_property: str,
 ) -> None:
     """Each result confirms its own row, by trace id or by the unique value; each error refuses one."""
-    listed = set(portal.schema.properties.get(object_type, {}))
     by_value = {rows[i].key.value: i for i in built}
     for found in answer.get("results") or []:
         trace = found.get("objectWriteTraceId")
@@ -170,16 +183,18 @@ def settle(
             value = str(properties.get(id_property) or "")
             i = by_value.get(value, by_value.get(value.lower(), -1))
         if i in built:
-            results[i] = built[i].confirmed(str(found["id"]), _names(object_type, rows[i], properties))
+            names = _names(object_type, rows[i], properties)
+            results[i] = built[i].confirmed(str(found["id"]), names, created=found.get("new") is True)
     for error in answer.get("errors") or []:
         refusal = classify(400, error)
+        listed = portal.schema.properties.get(object_type, {}).keys()
         if refusal.failure is Failure.INVALID_VALUE:
             portal.cache.doubt()
         for trace in refusal.traces:
             if trace.isdigit() and int(trace) in built:
                 if refusal.failure is Failure.NOT_FOUND:
                     results[int(trace)] = Gone(refusal.message)
-                elif refusal.failure is Failure.UNKNOWN_PROPERTY and listed.issuperset(refusal.properties):
+                elif refusal.failure is Failure.UNKNOWN_PROPERTY and listed >= set(refusal.properties):
                     results[int(trace)] = not_ready(portal, object_type)
                 else:
                     results[int(trace)] = row_result(refusal)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from millstream.delivery.operation import Key
 from millstream.delivery.outcome import Reason
 from millstream.delivery.plan import Records
 from millstream.delivery.sink import Confirmed, Later, Rejected, Result, WriteRow
@@ -14,11 +15,14 @@ from millstream.destinations.hubspot.calls.rows import Send
 from millstream.destinations.hubspot.failures import row_result
 from millstream.destinations.hubspot.portal import GROUP, Portal
 from millstream.hubspot_api.errors import Failure, HubSpotError, classify
+from millstream.hubspot_api.requests import Request
 from millstream.hubspot_api.schema import read_definition, read_property
 
 # HubSpot takes values of a new property 250 to 700 ms after it was made; whoever needs it waits here, once, instead of
 # spending calls on refusals.
 _TAKES_VALUES_AFTER_S: Final = 0.7
+# Refusals of what may be there: by a call before whose answer was lost, or by this one.
+_MAYBE_MADE: Final = frozenset({Failure.EXISTS, Failure.CONFLICT, Failure.DOWN})
 _FIELD_TYPES: Final = {
     "string": "text",
     "number": "number",
@@ -40,16 +44,15 @@ async def create_properties(
     for object_type, indexes in by_type.items():
         await _group(portal, object_type, send)
         inputs = [_property(portal, object_type, rows[i].key.value) for i in indexes]
-        answer = await send(portal.operations.create_properties(object_type, inputs))
+        asked = [rows[i].key for i in indexes]
+        answer = await _counted(portal, asked, send, portal.operations.create_properties(object_type, inputs))
         made = {str(p["name"]): p for p in answer.get("results") or []}
         if made:
             await asyncio.sleep(_TAKES_VALUES_AFTER_S)
         for i in indexes:
             name = rows[i].key.value
             if name in made:
-                portal.cache.add_property(object_type, read_property(made[name]))
-                portal.made_at[object_type, name] = portal.now_s()
-                portal.wanted_properties.pop((object_type, name), None)
+                portal.made_property(object_type, read_property(made[name]))
                 results[i] = Confirmed()
         refusals = [classify(400, e) for e in answer.get("errors") or []]
         if any(r.failure is Failure.EXISTS for r in refusals):
@@ -66,7 +69,19 @@ async def create_properties(
                     if mine
                     else Later("not mentioned in the answer")
                 )
+        await portal.not_made([rows[i].key for i in indexes if isinstance(results[i], Rejected)])
     return [r or Later("not mentioned in the answer") for r in results]
+
+
+async def _counted(portal: Portal, keys: Sequence[Key], send: Send, request: Request) -> Any:
+    """The answer of a request that makes these. What it makes counts from before it is sent; what HubSpot refuses outright does not."""
+    await portal.making(keys)
+    try:
+        return await send(request)
+    except HubSpotError as error:
+        if error.refusal.failure not in _MAYBE_MADE:
+            await portal.not_made(keys)
+        raise
 
 
 async def _group(portal: Portal, object_type: str, send: Send) -> None:
@@ -126,7 +141,7 @@ async def create_definitions(
             ],
         }
         try:
-            made = await send(portal.operations.create_definition(body))
+            made = await _counted(portal, [row.key], send, portal.operations.create_definition(body))
         except HubSpotError as error:
             if error.refusal.failure in {Failure.EXISTS, Failure.CONFLICT}:
                 await portal.cache.refresh()
@@ -149,7 +164,6 @@ async def create_definitions(
                 properties={**own, **found.properties},
             )
         )
-        portal.made_definitions += 1
         results.append(Confirmed())
     return results
 

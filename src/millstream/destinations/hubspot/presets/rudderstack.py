@@ -20,10 +20,12 @@ PRESET: Final = Preset(
     "rudderstack",
     "RudderStack HubSpot, cloud mode",
     "As classic; the email of a track call is the context's before the properties'; "
-    "`externalId` of type hsContactId names the contact; `settings.events` chooses events.",
+    "`externalId` of type hsContactId names the contact; objects and lists are JSON text (`nested: json`); "
+    "`settings.events` chooses events.",
     (
         identify_to_contact(object_id=_HS_CONTACT_ID),
         *COMMON,
         *events("$.context.traits.email", "$.properties.email", "$.profile.email"),
     ),
+    {"nested": "json"},
 )
