@@ -13,6 +13,7 @@ from millstream.delivery.delivery import Delivery
 from millstream.delivery.operation import Key, Write
 from millstream.delivery.outcome import FINAL
 from millstream.delivery.slots import Slots
+from millstream.delivery.statement import Statement
 from millstream.delivery.works import DeliverySettings
 from millstream.destinations.hubspot import destination as hubspot
 from millstream.destinations.hubspot.actions import ACTIONS
@@ -31,6 +32,7 @@ from millstream.workspace.model import Destination
 from traffic import NOW, identify, record, track
 
 encode, decode = msgspec.json.encode, msgspec.json.decode
+_THEN = "2024-01-01T00:00:00.000Z"
 
 
 def reference(bodies):
@@ -80,8 +82,11 @@ class Stub:
                 "results": [
                     {
                         "id": x["id"] if x["id"].isdigit() else str(abs(hash(x["id"]))),
-                        "properties": {"email": x["id"]} if "idProperty" in x else {},
+                        "properties": self._held(x),
                         "new": "idProperty" in x,
+                        "createdAt": _THEN,
+                        "updatedAt": _THEN,
+                        "archived": False,
                         "objectWriteTraceId": x["objectWriteTraceId"],
                     }
                     for x in inputs
@@ -91,12 +96,22 @@ class Stub:
         self.spent += time.process_time() - began
         return found
 
+    @staticmethod
+    def _held(given):
+        """What HubSpot repeats of a record: all that was written, and what it says of every record by itself."""
+        held = {"hs_object_id": "1", "createdate": _THEN, "lastmodifieddate": _THEN, **given["properties"]}
+        return held | ({given["idProperty"]: given["id"]} if "idProperty" in given else {})
+
 
 class Nobody:
     """Nobody observes."""
 
     def delivered(self, _destination, _seconds):
         """Nothing."""
+
+    def quarantined(self, destination):
+        """What is measured must not be how fast errors are."""
+        raise AssertionError(destination)
 
 
 async def pipeline(folder, batches):
@@ -226,7 +241,7 @@ def slots(n=50_000):
     """Microseconds per folded write, settled; making the operations is not counted."""
     found = Slots({kind.name: kind for kind in KINDS}, lambda _row: "contact.upsert")
     operations = [
-        Write("contact", Key("contact", "email", f"u{i % 5000}"), {"a": (i, i, i), "b": (i, i, i)})
+        Write("contact", Key("contact", "email", f"u{i % 5000}"), Statement({"a": i, "b": i}, (i, i)))
         for i in range(n)
     ]
     began = time.perf_counter()

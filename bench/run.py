@@ -1,6 +1,6 @@
 """`make bench`: ratios against references measured in the same run; JSON lines and a table.
 
-python bench/run.py [cpu] [ingest] [delivery] [behind] [sandbox]      default: all; about 8 minutes
+python bench/run.py [cpu] [ingest] [delivery] [behind] [sandbox] [dedupe]      default: all; about 10 minutes
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import cpu
+import dedupe
 import sandbox
 import server
 
@@ -24,6 +25,7 @@ PARTS = {
     "delivery": server.delivery,
     "behind": server.behind,
     "sandbox": sandbox.measure,
+    "dedupe": dedupe.measure,
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from millstream.delivery.note import NAMING, NOTES, Note
 from millstream.delivery.outcome import REASONS, Reason
 from millstream.destinations.hubspot import web
 from millstream.destinations.hubspot.actions import ACTIONS
@@ -50,6 +51,8 @@ DEAD = [
     "attempts_exhausted",
     "quarantined",
 ]
+# Reasons of dead letters that are also said of effects of which nobody needs to take care.
+ALSO_FILTERED = ["record_not_found"]
 STATES = {
     "delivered": ["ok"],
     "waiting": ["no_identity_yet"],
@@ -362,7 +365,8 @@ def imported(kind: str, read: Callable[[Any], Imported]) -> str:
     document = (EXAMPLES / f"import-{kind}.json").read_text()
     made = read(json.loads(document))
     written = yaml.safe_dump(made.config, sort_keys=False, allow_unicode=True, width=110)
-    notes = "\n".join(f"{n.severity}: {n.where}: {n.message}" for n in made.notes)
+    told = [(n.severity, n.where, n.message) for n in made.notes]
+    notes = "\n".join(": ".join(part for part in note if part) for note in told)
     return "\n\n".join(
         [
             f"`docs/examples/import-{kind}.json`:",
@@ -392,7 +396,7 @@ def defects() -> dict[str, str]:
 def parts() -> dict[str, str]:
     """Placeholder → generated text."""
     named = {r for found in STATES.values() for r in found}
-    states = STATES | {"filtered": [r.value for r in Reason if r.value not in named]}
+    states = STATES | {"filtered": [r.value for r in Reason if r.value not in named] + ALSO_FILTERED}
     return (
         defects()
         | migrations()
@@ -401,6 +405,7 @@ def parts() -> dict[str, str]:
                 f"## {state}\n\n" + table("reason|meaning", ((f"`{r}`", REASONS[Reason(r)]) for r in reasons))
                 for state, reasons in states.items()
             ),
+            "notes": table("note|meaning", ((f"`{n}{NAMING.get(n, '')}`", NOTES[n]) for n in Note)),
             "settings": table(
                 "setting|default|choices|meaning",
                 (

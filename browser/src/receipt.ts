@@ -43,16 +43,18 @@ export const receipts = (settings: Settings, late?: boolean): Receipts => {
     }
   };
 
+  /** Whether the script has come, or never will. If the page goes on before it, it must count where it was asked for. */
+  const decided = (): Json => {
+    send(!told && !taken() && here() !== begun ? [["setPath", begun]] : []);
+    return taken() || over || foreign;
+  };
+
   const start = (): Promise<void> => {
     if (!waiting) {
       begun = here();
       first = last;
       foreign = !track(settings.scriptUrl, settings.portalId, () => (over = 1));
-      waiting = until(() => {
-        // The page went on before the script came: it must count the page on which it was asked for.
-        send(!told && here() !== begun && !taken() ? [["setPath", begun]] : []);
-        return over || foreign || taken();
-      }, settings.readyTimeoutMs);
+      waiting = until(decided, settings.readyTimeoutMs);
     }
     return waiting;
   };
@@ -110,6 +112,7 @@ export const receipts = (settings: Settings, late?: boolean): Receipts => {
       if (type === "page") last = messageId;
       if (!allowed(event)) return;
       start();
+      decided();
       if (type === "page" && !first) first = late && here() !== begun ? NAME : messageId;
       const calls = plan(event);
       // Before the script comes this can only be the path of the view that it counts by itself.

@@ -103,6 +103,15 @@ test("page views: a visitor who goes on before HubSpot's script is there loses n
   assert.deepEqual(page.views, ["/home", "/a", "/b?q=1"]);
 });
 
+test("page views: a visitor who goes on in the moment in which HubSpot's script comes loses none", async () => {
+  const { page, send } = await started({}, { delay: 0 });
+  const first = send(event("page"));
+  page.location.pathname = "/a";
+  const second = send(event("page", { page: { path: "/a", search: "" } }));
+  assert.ok((await Promise.all([first, second])).every(delivered));
+  assert.deepEqual(page.views, ["/home", "/a"]);
+});
+
 test("page views: a mapped path, also of the view that HubSpot counts", async () => {
   const mapped = { ...SEGMENTS_OWN[2], mapping: { path: { "@template": "/x{{context.page.path}}" } } };
   const { page, send } = await started({ subscriptions: [mapped] });

@@ -13,7 +13,8 @@ import { chromium } from "playwright-core";
 const ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1";
 // A page that ends leaves promises of the library behind that nobody waits for.
 process.on("unhandledRejection", (error) => console.error(error));
-const browser = await chromium.launch({ executablePath: process.argv[2], args: ["--no-sandbox", ALONE] });
+// Nothing ends because of a slow machine: who asked knows how long to wait.
+const browser = await chromium.launch({ executablePath: process.argv[2], args: ["--no-sandbox", ALONE], timeout: 0 });
 const contexts = new Map();
 const pages = new Map();
 
@@ -53,6 +54,7 @@ const spy = () => {
 const COMMANDS = {
   async context({ context, options }) {
     const made = await browser.newContext(options);
+    made.setDefaultTimeout(0);
     const found = { made, requests: [], took: [], errors: [] };
     contexts.set(context, found);
     await made.exposeBinding("__took", (_source, text) => void found.took.push(JSON.parse(text)));

@@ -112,11 +112,12 @@ def test_pages_before_the_script(site):
     """A visitor who goes on before HubSpot's script has come: the first view is the first page's, none is lost."""
     here = site(scripts="{site}/slow")
     here.pages.files["/slow/20001.js"] = here.script()
-    here.pages.delays["/slow/20001.js"] = 1.2
-    tab = here.visit("/segment/home")
+    let_it_come = here.pages.hold("/slow/20001.js")
+    tab = here.visit("/segment/home", until="commit")
     tab.ready(taken=False)
     for name in ("one", "two"):
         tab.virtual(f"/segment/{name}")
+    let_it_come()
     here.settled(["page"] * 3)
     assert here.views() == ["/segment/home", "/segment/one", "/segment/two"], here.summary()
 
@@ -244,9 +245,10 @@ def test_two_tabs(site, sdk):
     """Two tabs of one visitor at once: one visitor token, every view and event once."""
     here = site()
     here.define("Left", "Right")
-    tabs = [here.visit(f"/{sdk}/left"), here.visit(f"/{sdk}/right")]
-    for tab in tabs:
-        tab.ready()
+    tabs = []
+    for name in ("left", "right"):
+        tabs.append(here.visit(f"/{sdk}/{name}"))
+        tabs[-1].ready()  # who the visitor is has been decided when the second tab asks
     tabs[0].call("identify")
     for tab, name in zip(tabs, ("Left", "Right"), strict=True):
         tab.call("track", name)

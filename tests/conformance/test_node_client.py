@@ -61,7 +61,6 @@ def test_node_client(recorder: Any) -> None:
             ["node", str(HERE / "node" / "exercise.mjs"), recorder.url],
             capture_output=True,
             text=True,
-            timeout=120,
             check=False,
             cwd=ROOT,
         )

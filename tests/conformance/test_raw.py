@@ -396,7 +396,7 @@ class Caller:
     """Sends steps over one connection."""
 
     def __init__(self, url: str, token: str, names: dict[str, str]) -> None:
-        self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+        self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
         self.token = token
         self.names = dict(names)
 

@@ -7,6 +7,7 @@ import pytest
 from millstream.delivery.operation import Job, Key
 from millstream.delivery.outcome import Outcome, Reason, State
 from millstream.delivery.record_state import RecordState
+from millstream.delivery.statement import Statement
 from millstream.delivery.store import DeadLetter, DeliveryCommit, ParkedRow, Position, WaitingRow
 from millstream.storage.memory.deliveries import MemoryDeliveryStore
 from millstream.storage.sqlite.state import SqliteState
@@ -85,9 +86,8 @@ async def test_dead_letters(store):
 async def test_records_have_several_names(store):
     """Found under each; forgotten under all."""
     canonical, email = Key("contact", "id", "1"), Key("contact", "email", "a@b.co")
-    state = RecordState(
-        canonical, "1", {"plan": 5, "n": b"\x00" * 8, "city": "Ulm"}, (10, 3), {"city": (9, 2)}, 99
-    )
+    confirmed = Statement({"plan": 5, "n": b"\x00" * 8, "city": "Ulm"}, (10, 3), {"city": (9, 2)})
+    state = RecordState(canonical, "1", confirmed, 99)
     await store.commit(commit(records=[state], aliases=[(email, canonical)]))
     assert store.record(D, email) == state
     assert store.record(D, canonical) == state

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millstream.eventlog.block import BlockCodec
-from millstream.eventlog.dedupe import Dedupe
 from millstream.eventlog.log import LogClosed, LogCorrupt, LogFull
 from millstream.eventlog.record import Kind, Record
 from millstream.storage.memory.log import MemoryLog
@@ -102,7 +101,7 @@ async def test_waiting_from_another_event_loop(log):
     await asyncio.sleep(0.05)
     assert not woken.is_set()
     await log.append(records(1))
-    await asyncio.to_thread(thread.join, 5)
+    await asyncio.to_thread(thread.join, 60)
     assert woken.is_set()
 
 
@@ -160,7 +159,7 @@ async def test_the_answer_waits_for_the_fsync(tmp_path):
         def execute(self, sql, *rest):
             if sql == "COMMIT":
                 committing.set()
-                gate.wait(5)
+                gate.wait(60)
             return self.inner.execute(sql, *rest)
 
         def close(self):
@@ -168,7 +167,7 @@ async def test_the_answer_waits_for_the_fsync(tmp_path):
 
     log._writing = Held(log._writing)
     append = asyncio.create_task(log.append(records(1)))
-    await asyncio.to_thread(committing.wait, 5)
+    await asyncio.to_thread(committing.wait, 60)
     await asyncio.sleep(0.05)
     assert not append.done()
     gate.set()
@@ -240,21 +239,6 @@ def test_a_damaged_block_is_found_out(cut):
         codec.decode(0, header[:cut], body)
     with pytest.raises(LogCorrupt):
         codec.decode(0, header, body[:cut])
-
-
-def test_dedupe_finds_old_and_new_and_forgets_the_expired():
-    """Across runs, without false answers; beyond the window they go."""
-    import random
-
-    rng = random.Random(1)
-    seen = [rng.getrandbits(64) for _ in range(300_000)]
-    dedupe = Dedupe(window_ms=1000)
-    for n in seen:
-        dedupe.add((n,), 10)
-    assert all(dedupe.seen(n) for n in seen[::1000])
-    assert not any(dedupe.seen(rng.getrandbits(64)) for _ in range(1000))
-    dedupe.expire(5000)
-    assert not dedupe.seen(seen[0])
 
 
 async def test_a_dictionary_makes_single_events_small(tmp_path):

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from millstream.delivery.operation import Key
+from millstream.delivery.statement import Statement
 from millstream.delivery.store import DeliveryCommit, Position
-from millstream.storage.sqlite.state import MIGRATIONS, SCHEMA_VERSION, SqliteState, StateTooNew
+from millstream.storage.sqlite.state import MIGRATIONS, SCHEMA_VERSION, SqliteState, StateOfOtherVersion
 
 
 def shape(path):
@@ -43,8 +44,18 @@ def test_a_newer_file_is_refused(tmp_path):
     """With a word about which version knows what."""
     with sqlite3.connect(tmp_path / "state.db") as connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    with pytest.raises(StateTooNew, match="this version knows"):
+    with pytest.raises(StateOfOtherVersion, match="this version knows"):
         SqliteState(tmp_path / "state.db")
+
+
+def test_an_older_file_is_not_only_read(tmp_path):
+    """Commands beside no server change no schema, and say what does; nothing of the file is different afterwards."""
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
+    with pytest.raises(StateOfOtherVersion, match="a server that starts brings an older one forward"):
+        SqliteState(tmp_path / "state.db", read_only=True)
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION - 1,)
 
 
 async def test_records_of_older_versions_are_read(tmp_path):
@@ -58,9 +69,10 @@ async def test_records_of_older_versions_are_read(tmp_path):
         )
     state = SqliteState(tmp_path / "state.db")
     record = state.deliveries.record("d", key)
-    assert (record.id, record.at_ms, record.stamp, record.earlier) == ("1", 99, (20, 2), {"plan": (10, 1)})
-    said = {"city": ("Ulm", 30, 3), "plan": ("free", 5, 3), "seats": (4711, 30, 3)}
-    assert record.news(said, fresh=True) == ({"seats": said["seats"]}, True)
+    assert (record.id, record.at_ms) == ("1", 99)
+    assert (record.confirmed.stamp, record.confirmed.earlier) == ((20, 2), {"plan": (10, 1)})
+    said = Statement({"city": "Ulm", "plan": "free", "seats": 4711}, (30, 3), {"plan": (5, 3)})
+    assert record.news(said, fresh=True) == (Statement({"seats": 4711}, (30, 3)), True)
     record.confirm(said, 100)
     await state.deliveries.commit(DeliveryCommit("d", Position(0, 0, 0), records=[record]))
     assert state.deliveries.record("d", key) == record

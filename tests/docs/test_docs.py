@@ -7,11 +7,13 @@ import importlib.util
 import re
 from dataclasses import fields
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from millstream.cli import parser
+from millstream.delivery.note import NOTES, Note
 from millstream.delivery.outcome import REASONS, Reason
 from millstream.destinations.hubspot.actions import ACTIONS
 from millstream.destinations.hubspot.presets import PRESETS
@@ -57,7 +59,7 @@ DEFINED = {
     "presets.md": [*PRESETS],
     "hubspot.md": [s.name for s in HUBSPOT_SETTINGS],
     "mapping.md": [*DIRECTIVES, *FUNCTIONS],
-    "outcomes.md": [r.value for r in Reason],
+    "outcomes.md": [*(r.value for r in Reason), *(n.value for n in Note)],
     "configuration.md": [f.name for kind in (Source, Destination, Filter, Mapping) for f in fields(kind)]
     + [f"limits.{f.name}" for f in fields(Limits)]
     + [*SETTINGS],
@@ -94,8 +96,70 @@ def test_links_lead_somewhere(page):
 
 
 def test_every_reason_is_explained():
-    """The closed list has a sentence for each member."""
+    """The closed lists, of reasons and of notes, have a sentence for each member."""
     assert set(REASONS) == set(Reason)
+    assert set(NOTES) == set(Note)
+
+
+def calls_in_source():
+    """Each call in the source with its file: what is called, and its arguments with their keywords (None: by place)."""
+    for file in sorted((ROOT / "src" / "millstream").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call):
+                given = [(None, a) for a in node.args] + [(k.arg, k.value) for k in node.keywords]
+                yield file.name, ast.unparse(node.func), given
+
+
+def texts(node):
+    """The literals that a value is made of; names of notes and members of `Note` are none."""
+    if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+        return [ast.unparse(node)]
+    if isinstance(node, ast.Tuple | ast.List):
+        return [t for item in node.elts for t in texts(item)]
+    return []
+
+
+def test_every_note_is_of_the_closed_list():
+    """Nobody notes a text of their own: `Note` has a member for it, and this page a sentence."""
+    found = []
+    for file, called, given in calls_in_source():
+        if called.endswith(("notes.append", "leave_out")):
+            found += [(file, t) for _, value in given[-1:] for t in texts(value)]
+        found += [(file, t) for name, value in given if name == "notes" for t in texts(value)]
+    assert found == []
+    assert any(called.endswith("notes.append") for _, called, _ in calls_in_source()), (
+        "it finds what it looks for"
+    )
+
+
+def test_every_note_is_made_somewhere():
+    """The list has no member that no outcome can show."""
+    source = "".join(
+        p.read_text() for p in (ROOT / "src" / "millstream").rglob("*.py") if p.name != "note.py"
+    )
+    assert [n.name for n in Note if f"Note.{n.name}" not in source] == []
+
+
+def test_reasons_stand_under_the_states_that_they_occur_with():
+    """`Filtered(Reason.X)` and `State.FILTERED, Reason.X` in the source: X stands under filtered; likewise the dead."""
+    sections = dict(
+        re.findall(
+            r"^## (\w+)\n(.*?)(?=^## )", (ROOT / "docs" / "outcomes.md").read_text(), re.MULTILINE | re.DOTALL
+        )
+    )
+    states = {"State.FILTERED": "filtered", "State.DEAD_LETTERED": "dead_lettered"}
+    results = {"Filtered": "filtered", "Rejected": "dead_lettered"}
+    found = set()
+    for _, called, given in calls_in_source():
+        told = [ast.unparse(value) for _, value in given]
+        if called in results and told and told[0].startswith("Reason."):
+            found.add((results[called], told[0]))
+        for state, reason in pairwise(told):
+            if state in states and reason.startswith("Reason."):
+                found.add((states[state], reason))
+    said = [(state, Reason[name.removeprefix("Reason.")].value) for state, name in sorted(found)]
+    assert ("filtered", "record_not_found") in said
+    assert [(state, reason) for state, reason in said if f"| `{reason}` |" not in sections[state]] == []
 
 
 def test_every_command_is_in_the_readme_or_operations():

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from millstream.delivery.delivery import Delivery
 from millstream.delivery.outcome import FINAL, State
 from millstream.runtime.serve import ServerThread
 from millstream.runtime.settings import Settings
@@ -22,6 +26,10 @@ from millstream.sandbox.config import SandboxConfig
 KEY = "e2e-key"
 TOKEN = "e2e-token"
 
+# Longer than any machine takes for what is meant to happen: only what never happens is told by the clock.
+PATIENCE_S = 240.0
+
+# No answer is ever late here: a slow machine must not look like a portal that does not answer.
 CONFIG = """\
 sources:
   - name: server
@@ -35,7 +43,7 @@ destinations:
       api_url: {api_url}
       unknown_properties: create
       in_doubt_s: 0.5
-      timeout_s: 2
+      timeout_s: 60
 {more}
 """
 
@@ -65,13 +73,13 @@ class Pair:
             json.dumps(body).encode(),
             {"Content-Type": "application/json", **(headers or {})},
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return json.loads(answer.read())
 
     def hubspot(self, method: str, path: str, body: Any = None) -> Any:
         """A call to HubSpot by somebody else; it must work."""
         host = urlsplit(self.sandbox.url)
-        connection = http.client.HTTPConnection(str(host.hostname), host.port, timeout=30)
+        connection = http.client.HTTPConnection(str(host.hostname), host.port, timeout=PATIENCE_S)
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
         connection.request(method, path, json.dumps(body) if body is not None else None, headers)
         answer = connection.getresponse()
@@ -96,18 +104,52 @@ class Pair:
         """Events by state and reason."""
         return {(s, r.value): n for (s, r), n in self.server.server.parts.tally("hubspot").items()}
 
-    def settled(
-        self, events: int, timeout_s: float = 60, *, waiting: bool = False
-    ) -> dict[tuple[State, str], int]:
+    def settled(self, events: int, *, waiting: bool = False) -> dict[tuple[State, str], int]:
         """Wait until so many events have a final outcome (or wait for an identity, when allowed)."""
         allowed = FINAL | ({State.WAITING} if waiting else set())
-        end = time.monotonic() + timeout_s
-        while True:
-            tally = self.tally()
-            if sum(n for (s, _), n in tally.items() if s in allowed) >= events:
-                return tally
-            assert time.monotonic() < end, f"not settled: {tally}; {self.server.server.ready()}"
+        self.until(
+            lambda: sum(n for (s, _), n in self.tally().items() if s in allowed) >= events, "not settled"
+        )
+        return self.tally()
+
+    def until(self, there: Callable[[], Any], otherwise: str = "it never happens") -> None:
+        """Wait for what must come, however slow the machine is."""
+        end = time.monotonic() + PATIENCE_S
+        while not there():
+            assert time.monotonic() < end, f"{otherwise}: {self.tally()}; {self.server.server.ready()}"
             time.sleep(0.05)
+
+    @property
+    def state(self) -> str:
+        """How the destination stands."""
+        return str(self.server.server.ready()["destinations"]["hubspot"]["state"])
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """What is sent in here leaves in full batches, and the remainders when all of it has been planned.
+
+        The engine sends what has come together after half a second. How much that is depends on the machine's speed;
+        how few calls are possible does not.
+        """
+        delivery = self.server.server.engine.deliveries["hubspot"]
+        works = delivery._works
+        usual = works.settings
+        works.settings = replace(usual, linger_s=PATIENCE_S)
+        yield
+        self.until(lambda: self._at_rest(delivery), "not at rest")
+        works.settings = usual
+        works.loop.call_soon_threadsafe(works.wake.set)
+
+    def _at_rest(self, delivery: Delivery) -> bool:
+        """Whether nothing is left to read or to answer, and no batch is full; asked on the engine's own loop."""
+
+        async def ask() -> bool:
+            queues, kinds = delivery._works.slots._ready, delivery._calls._sink.kinds
+            full = any(len(entries) >= kinds[kind].limit for (kind, _), entries in queues.items())
+            planned = delivery._works.ledger.cursor >= self.server.server.parts._log.bounds().end
+            return planned and not full and not len(delivery._calls)
+
+        return asyncio.run_coroutine_threadsafe(ask(), delivery._works.loop).result(PATIENCE_S)
 
     @property
     def calls(self) -> list[dict[str, Any]]:

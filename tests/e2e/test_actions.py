@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import pytest
@@ -70,7 +71,8 @@ def test_a_thousand_objects_by_a_unique_property_take_ten_calls(pair):
     unique_property(on, "deals", "crm_id")
     on.restart()
     on.calls.clear()
-    on.batch([deal(i, amount="12.50") for i in range(1000)])
+    with on.gathered():
+        on.batch([deal(i, amount="12.50") for i in range(1000)])
     on.settled(1000)
     assert len(records(on, "deals")) == 1000
     assert {r["amount"] for r in records(on, "deals")} == {"12.50"}
@@ -84,7 +86,8 @@ def test_objects_by_a_property_that_is_not_unique_are_searched_in_bulk(pair):
     for name in ("D-1", "D-2", "D-2"):
         on.hubspot("POST", "/crm/v3/objects/deals", {"properties": {"dealname": name}})
     on.calls.clear()
-    on.batch([deal(i, amount=i) for i in range(300)])
+    with on.gathered():
+        on.batch([deal(i, amount=i) for i in range(300)])
     on.settled(300)
     found = Counter(r["dealname"] for r in records(on, "deals"))
     assert found == Counter({f"D-{i}": 1 for i in range(300)}) + Counter({"D-2": 1})
@@ -230,7 +233,8 @@ def audience(number, member, at=0):
 def test_an_audience_becomes_a_static_list(pair):
     """The list is made once; 1,000 members join with one call or two; leaving and joining again keep their order."""
     on = pair(preset="null", more=mappings(AUDIENCE))
-    on.batch([audience(i, member=True) for i in range(1000)])
+    with on.gathered():
+        on.batch([audience(i, member=True) for i in range(1000)])
     on.settled(1000)
     portal = on.sandbox.portal
     (list_id,) = portal.lists
@@ -268,7 +272,6 @@ PRIVACY = """
   trigger: type = "identify"
 - name: forget
   action: gdpr_delete
-  trigger: event = "User Deletion Requested"
 - name: mail
   action: subscription_preference
   trigger: event = "Unsubscribed"
@@ -300,6 +303,7 @@ def test_deletion_and_mail_and_the_pixel(pair):
     assert (legacy["event"], legacy["email"], legacy["revenue"]) == ("Legacy", "jane@x.example", "9.5")
     assert "unconfirmed" in on.outcome(1).notes
     assert [s["state"] for s in portal.subscriptions.values()] == ["UNSUBSCRIBED"]
+    assert len(on.portal["contacts"]) == 1, "a deletion without a trigger runs for its own event alone"
     on.batch([{**track, "event": "User Deletion Requested"}])
     on.settled(4)
     assert on.portal["contacts"] == []
@@ -401,6 +405,190 @@ def test_write_policies(pair):
     on.batch([{"type": "identify", "userId": "a", "timestamp": "2030-01-01T00:00:00.000Z", "traits": later}])
     on.settled(4)
     assert next(c for c in on.portal["contacts"] if c["email"] == "a@x.example")["jobtitle"] == "Chief"
+
+
+def test_a_late_event_of_ours_does_not_keep_out_what_is_newer_than_it(pair):
+    """if_newer: our own write is as old as its event, whatever its type and length; somebody's change as old as it is."""
+    policy = "{city: if_newer, numemployees: if_newer, zip: if_newer, state: if_newer}"
+    on = pair(more=f"      write_policy: {{contacts: {policy}}}\n")
+    minute = 60_000
+
+    def say(minutes_ago, **address):
+        at = (time.time_ns() // 1_000_000) - minutes_ago * minute
+        traits = {"email": "a@x.example", "address": address}
+        on.batch([{"type": "identify", "userId": "a", "timestamp": at, "traits": traits}])
+
+    def held(name):
+        return next(iter(on.portal["contacts"])).get(name)
+
+    long = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch"
+    say(10, city=long, zip=10115.5, state=True)
+    on.settled(1)
+    say(9, city="Bonn", zip=53111.5, state=False)
+    on.settled(2)
+    assert (held("city"), held("zip"), held("state")) == ("Bonn", "53111.5", "false")
+    assert on.outcome(1, "contact").notes == ()
+    contact = on.sandbox.portal.type("contacts").find("a@x.example", "email")
+    on.hubspot("PATCH", f"/crm/v3/objects/contacts/{contact.id}", {"properties": {"city": "Rome"}})
+    say(8, city="Ulm", zip=89073)
+    on.settled(3)
+    assert (held("city"), held("zip")) == ("Rome", "89073")
+    assert on.outcome(2, "contact").notes == ("kept_by_policy:city",)
+
+
+RELATED = """
+- name: identify
+  action: upsert_contact
+- name: orders
+  action: upsert_object
+  trigger: event = "Order"
+  fields:
+    object_type: contacts
+    id_field: email
+    id_value: {"@path": $.properties.email}
+    associations:
+      - {object_type: deals, id_field: order_id, id_value: {"@path": $.properties.order_id}}
+      - {object_type: deals, id_field: ext_ref, id_value: {"@path": $.properties.ext_ref}}
+"""
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_two_records_that_a_same_value_finds_are_two(pair, together):
+    """Deals by one property and by another, each with the value 5: both are associated with the contact."""
+    on = pair(preset="null", more=mappings(RELATED), property_lag_ms=0)
+    for name in ("order_id", "ext_ref"):
+        unique_property(on, "deals", name)
+        on.hubspot("POST", "/crm/v3/objects/deals", {"properties": {name: "5"}})
+    on.restart()
+    orders = [{"order_id": "5", "ext_ref": "5"}] if together else [{"order_id": "5"}, {"ext_ref": "5"}]
+    for i, order in enumerate(orders):
+        properties = {"email": "a@x.example", **order}
+        on.batch([{"type": "track", "userId": "a", "event": "Order", "properties": properties}])
+        on.settled(i + 1)
+    last = len(orders) - 1
+    assert [on.outcome(at, f"association:{i}").reason for i, at in enumerate((0, last))] == ["ok", "ok"]
+    assert associated(on, "contacts", "deals") == 2
+
+
+def associated(on, from_type, to_type):
+    """How many records the one record of the first type is associated with."""
+    record = next(r for r in on.sandbox.portal.type(from_type).by_id.values() if not r.archived)
+    answer = on.hubspot("GET", f"/crm/v4/objects/{from_type}/{record.id}/associations/{to_type}")
+    return len(answer["results"])
+
+
+def test_a_contact_that_is_made_anew_is_associated_anew(pair):
+    """What was true of the contact that is gone is nothing that the new one has: company and list membership go again."""
+    on = pair(more=mappings(AUDIENCE))
+    person = {"userId": "u", "context": {"traits": {"email": "p1@x.example"}}}
+    group = {"type": "group", "groupId": "g", "traits": {"website": "acme.example"}, **person}
+    on.batch([audience(1, member=True), {**group, "userId": "u1"}])
+    on.settled(2)
+    contact = on.sandbox.portal.type("contacts").find("p1@x.example", "email")
+    on.hubspot("DELETE", f"/crm/v3/objects/contacts/{contact.id}")
+    on.batch(
+        [audience(1, member=True, at=5) | {"traits": {"email": "p1@x.example", "city": "Ulm", "vip": True}}]
+    )
+    on.settled(3)
+    on.restart()
+    on.batch([{**group, "userId": "u1"}])
+    on.settled(4)
+    assert on.outcome(3, "association").reason == "ok"
+    assert associated(on, "contacts", "companies") == 1
+    assert on.outcome(2, "membership").reason == "ok"
+    made = on.sandbox.portal.type("contacts").find("p1@x.example", "email")
+    ((_, members),) = on.sandbox.portal.members.items()
+    assert made.id != contact.id
+    assert made.id in members
+
+
+MANY = """
+- name: orders
+  action: upsert_object
+  trigger: event = "Order"
+  fields:
+    object_type: deals
+    id_field: dealname
+    id_value: "1"
+    associations: {"@path": $.properties.associations}
+"""
+
+
+def test_each_of_many_associations_has_an_outcome(pair):
+    """130 in one event: none is dropped without a word."""
+    on = pair(preset="null", more=mappings(MANY))
+    ends = [
+        {"object_type": "contacts", "id_field": "email", "id_value": f"{i}@x.example"} for i in range(130)
+    ]
+    on.batch([{"type": "track", "userId": "a", "event": "Order", "properties": {"associations": ends}}])
+    on.settled(1)
+    assert {on.outcome(0, f"association:{i}").reason for i in range(130)} == {"ok"}
+    assert associated(on, "deals", "contacts") == 130
+
+
+MEMBERS = """
+- name: members
+  action: list_membership
+  trigger: event = "Member"
+  fields:
+    list_name: vip
+    member: {"@path": $.properties.member}
+    email: {"@path": $.properties.email}
+    id_value: {"@path": $.properties.id}
+"""
+
+
+def member(joins, at=0, **who):
+    """A word about somebody on the list."""
+    return {
+        "type": "track",
+        "userId": "a",
+        "event": "Member",
+        "timestamp": f"2026-11-01T12:00:{at:02d}.000Z",
+        "properties": {"member": joins, **who},
+    }
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_newest_word_about_a_member_wins_by_whatever_name(pair, together):
+    """On by address, off by id, on by address: on the list, whether the words come one by one or all at once."""
+    on = pair(preset="null", more=mappings(MEMBERS))
+    answer = on.hubspot("POST", "/crm/v3/objects/contacts", {"properties": {"email": "a@x.example"}})
+    words = [
+        member(True, at=1, email="a@x.example"),
+        member(False, at=2, id=answer["id"]),
+        member(True, at=3, email="a@x.example"),
+    ]
+    for i in range(3) if not together else ():
+        on.batch([words[i]])
+        on.settled(i + 1)
+        (members,) = on.sandbox.portal.members.values()
+        assert bool(members) is (i != 1)
+    if together:
+        with on.gathered():
+            on.batch(words)
+        on.settled(3)
+    (members,) = on.sandbox.portal.members.values()
+    assert set(members) == {answer["id"]}
+
+
+def test_nothing_is_made_to_take_somebody_off_a_list(pair):
+    """Neither list nor person: nothing to do. A person and a list that others made are found, and the person leaves."""
+    on = pair(preset="null", more=mappings(MEMBERS))
+    on.batch([member(False, email="nobody@x.example")])
+    on.settled(1)
+    assert (on.outcome(0).state, on.outcome(0).reason) == (State.FILTERED, "unchanged")
+    assert "nothing to remove" in on.outcome(0).detail
+    assert (on.portal["contacts"], dict(on.sandbox.portal.lists)) == ([], {})
+    made = on.hubspot("POST", "/crm/v3/objects/contacts", {"properties": {"email": "b@x.example"}})
+    listed = {"name": "vip", "objectTypeId": "0-1", "processingType": "MANUAL"}
+    list_id = on.hubspot("POST", "/crm/v3/lists", listed)["list"]["listId"]
+    on.hubspot("PUT", f"/crm/v3/lists/{list_id}/memberships/add", [made["id"]])
+    on.batch([member(False, email="nobody@x.example"), member(False, email="b@x.example")])
+    on.settled(3)
+    assert [on.outcome(i).reason for i in (1, 2)] == ["unchanged", "ok"]
+    assert len(on.portal["contacts"]) == 1
+    assert not on.sandbox.portal.members[list_id]
 
 
 AMBIGUOUS = """

@@ -175,7 +175,6 @@ def millstream(folder, *arguments, stdin="", env=None):
         [sys.executable, "-m", "millstream", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
         cwd=folder,
         input=stdin,
         env={"PATH": "", "TOKEN": "e2e-token", **(env or {})},
@@ -208,10 +207,19 @@ def test_the_command_beside_a_running_server(pair):
         ("{", "line 1"),
         ('{"type": "nope", "userId": "u"}', "unknown_type"),
         ("[]", "no call"),
+        ('{"type": "track", "userId": "u", "event": "E", "timestamp": [], "properties": []}', "not_object"),
+        ('{"type": "track", "userId": [], "event": "\\ud83d"}', "id_not_string"),
+        ('{"type": "page", "userId": "u"}\n{"type": }', "line 2"),
     ):
         code, _, err = millstream(on.folder, *args, stdin=stdin)
         assert code == 1
         assert words in err
+        assert "Traceback" not in err
+    odd = '{"type":"track","userId":"u","event":"E","timestamp":[],"properties":{"a":"\\ud83d","b":1e999,"c":NaN}}'
+    code, out, err = millstream(on.folder, *args, stdin=odd)
+    assert code == 0, err
+    request = json.loads(out)["requests"][-1]
+    assert request["body"]["inputs"][0]["properties"] == {"a": "\ufffd", "b": "1e999"}
     code, _, err = millstream(on.folder, *args, "--event", "nobody")
     assert (code, "no event 'nobody'" in err) == (1, True)
 
@@ -260,10 +268,46 @@ def test_cases_of_users_run_without_hubspot(tmp_path):
     assert "+        total: '12.5'" in wrong["problem"]
 
 
+SEVERAL = """
+cases:
+  - name: several events
+    hubspot: {event_definitions: [bought]}
+    before: [{type: identify, userId: u1, traits: {email: jane@x.example}}]
+    events:
+      - {type: track, userId: u2, event: bought}
+      - {type: track, userId: u1, event: bought}
+    outcomes: OUTCOMES
+"""
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "ok"),
+    [
+        ("[{track to event/event: no_identity_yet}, {track to event/event: ok}]", True),
+        ("[{track to event/event: ok}, {track to event/event: ok}]", False),
+        ("[{track to event/event: no_identity_yet}]", False),
+        ("[{}, {track to event/event: ok}]", True),
+        ("{track to event/event: ok}", False),
+        ("{track to event/event: no_identity_yet}", False),
+        ("{}", True),
+    ],
+)
+def test_no_event_of_a_case_hides_another(tmp_path, outcomes, ok):
+    """A list of outcomes is one for each event; one mapping is what every such effect came to."""
+    (tmp_path / "millstream.yaml").write_text(CONFIG)
+    (tmp_path / "millstream.tests.yaml").write_text(SEVERAL.replace("OUTCOMES", outcomes))
+    code, out, err = millstream(tmp_path, "test")
+    ran = json.loads(out.splitlines()[0])
+    assert (code, ran["ok"]) == (0 if ok else 1, ok), out + err
+    assert [o["track to event/event"] for o in ran["got"]["outcomes"]] == ["no_identity_yet", "ok"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("cases: 5", "needs `cases`"),
+        ("cases: [{event: {type: track}, outcomes: 5}]", "outcomes must be a dict or list"),
+        ("cases: [{event: {type: track}, outcomes: [5]}]", "outcomes of an event must be a dict"),
         ("cases: [{name: x}]", "needs an event"),
         ("cases: [{event: {type: track}}]", "expects nothing"),
         ("cases: [{evnt: {}}]", "unknown key evnt"),

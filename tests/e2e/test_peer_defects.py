@@ -505,7 +505,8 @@ def test_segment_one_call_for_each_event(pair):
     on = pair()
     send(on, identify("u", "a@x.example"), track("u", "Viewed", n=1))
     on.calls.clear()
-    on.batch([track("u", "Viewed", n=i) for i in range(400)])
+    with on.gathered():
+        on.batch([track("u", "Viewed", n=i) for i in range(400)])
     on.settled(402)
     assert len(on.calls) <= 2
     assert len(on.portal["occurrences"]) == 401
@@ -1311,7 +1312,8 @@ def test_rudderstack_the_older_value_wins_after_a_search(pair):
     for i in range(20):
         on.hubspot("POST", "/crm/v3/objects/deals", {"properties": {"dealname": f"D{i}"}})
     on.calls.clear()
-    on.batch([track("u", "Deal", at, id=f"D{i}", amount=at) for at in (1, 4, 3, 2) for i in range(20)])
+    with on.gathered():
+        on.batch([track("u", "Deal", at, id=f"D{i}", amount=at) for at in (1, 4, 3, 2) for i in range(20)])
     on.settled(80)
     on.batch([track("u", "Deal", 0, id=f"D{i}", amount=0) for i in range(20)])
     on.settled(100)
@@ -1366,7 +1368,8 @@ def test_rudderstack_one_call_for_each_event(pair):
     on.batch([track("u0", "Viewed", n=0)])
     on.settled(11)
     on.calls.clear()
-    on.batch([track(f"u{i % 10}", "Viewed", n=i) for i in range(500)])
+    with on.gathered():
+        on.batch([track(f"u{i % 10}", "Viewed", n=i) for i in range(500)])
     on.settled(511)
     assert len(on.calls) <= 2
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 from millstream.eventlog.rejection import KEPT_MS
 from millstream.runtime import wire
@@ -13,10 +12,7 @@ from millstream.runtime.inspection import Inspection
 def nonsense(on, *words):
     """Items that are no events, and a moment until the processor has seen them."""
     on.batch([{"type": word, "userId": "u"} for word in words])
-    parts = on.server.server.parts
-    end = time.monotonic() + 10
-    while parts.status({})["processor_lag"] and time.monotonic() < end:
-        time.sleep(0.01)
+    on.until(lambda: not on.server.server.parts.status({})["processor_lag"])
 
 
 def shown(on, n=20):

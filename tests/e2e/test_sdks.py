@@ -35,7 +35,6 @@ def test_portal_after_an_sdk(name, pair):
         [program, str(HERE / "sdks" / script), on.url, "e2e-key"],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
         cwd=ROOT,
     )

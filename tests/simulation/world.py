@@ -12,6 +12,7 @@ from millstream.delivery.operation import Job, Key, Lane, Send, Write
 from millstream.delivery.outcome import FINAL, Reason
 from millstream.delivery.plan import Plan
 from millstream.delivery.sink import CallFailed, CallKind, Cause, Confirmed, Later, WriteRow
+from millstream.delivery.statement import Statement
 from millstream.delivery.works import DeliverySettings
 from millstream.eventlog.resolved import ProfileView, Resolution, Resolved, Status, TraitValue
 from millstream.spec.events import Event
@@ -60,8 +61,8 @@ class Portal:
         for row in rows:
             if isinstance(row, WriteRow):
                 record = self.ids.setdefault(row.key, f"r{len(self.ids)}")
-                for name, (value, time_ms, offset) in row.values.items():
-                    self.history.setdefault((record, name), []).append((time_ms, offset, value))
+                for name, value in row.said.values.items():
+                    self.history.setdefault((record, name), []).append((*row.said.when(name), value))
                 found.append(record)
             else:
                 for key in row.requires:
@@ -75,9 +76,12 @@ class Portal:
 
 
 class World:
-    """Events, planner, sink and reader in one: what the engine asks through its ports."""
+    """Events, planner, sink and reader in one: what the engine asks through its ports.
 
-    def __init__(self, seed, *, events=400, faults=True, in_doubt_s=30.0):
+    The first `imported` events are there at once and old; `people` share half as many mailboxes.
+    """
+
+    def __init__(self, seed, *, events=400, imported=0, people=30, window=500, faults=True, in_doubt_s=30.0):
         self.rng = random.Random(seed)
         self.loop = VirtualLoop()
         self.portal = Portal(self.rng, self.loop, faults)
@@ -90,12 +94,14 @@ class World:
         self.versions: dict[tuple[Key, int], tuple[int, int]] = {}
         self.newest: dict[Key, tuple[int, int]] = {}
         self.latest_profile: dict[str, dict] = {}
+        self.imported, self.people, self.window = imported, people, window
         self.events = [self._event(offset) for offset in range(events)]
         self.window_peak = 0
+        self.passed = set()
 
     def _event(self, offset):
         """Two profiles may share a mailbox; late events carry older times."""
-        profile = f"p{self.rng.randrange(30)}"
+        profile = f"p{self.rng.randrange(self.people)}"
         late = self.rng.random() < 0.15
         time_ms = offset * 1000 - (self.rng.randrange(50_000) if late else 0)
         email = f"m{int(profile[1:]) // 2}@x"
@@ -122,7 +128,7 @@ class World:
 
     def end(self):
         """Twenty events arrive in a second."""
-        return min(len(self.events), int(self.loop.now * 20))
+        return min(len(self.events), self.imported + int(self.loop.now * 20))
 
     def views(self, ids):
         return {i: ProfileView(i, read_traits=lambda: {"n": TraitValue(0, 0, 0)}) for i in ids}
@@ -140,10 +146,12 @@ class World:
     def plan(self, resolved, _profiles, _records, _now_ms):
         key = Key("contact", "email", resolved.resolution.email)
         job = Job(resolved.offset, "m", "e")
-        lane = Lane.BACKFILL if resolved.offset % 3 else Lane.LIVE  # one moment and one record know both
+        # One moment and one record know both.
+        old = resolved.offset < self.imported or resolved.offset % 3
+        lane = Lane.BACKFILL if old else Lane.LIVE
         if resolved.event.type == "identify":
-            stamp = (resolved.offset, resolved.time_ms, resolved.offset)
-            return Plan([Write("contact", key, {"n": stamp}, job, lane=lane)])
+            said = Statement({"n": resolved.offset}, (resolved.time_ms, resolved.offset))
+            return Plan([Write("contact", key, said, job, lane=lane)])
         return Plan([Send("event", (key,), {}, job, lane=lane)])
 
     plan_as_of_now = plan
@@ -170,7 +178,11 @@ class World:
         keys = [r.key for r in rows if isinstance(r, WriteRow)]
         if len(keys) != len(set(keys)):
             portal.violations.append("one record twice in a batch")
-        sent = [replace(r, values=dict(r.values)) if isinstance(r, WriteRow) else r for r in rows]
+        jobs = [job for r in rows for job in (r.jobs if isinstance(r, WriteRow) else [r.job])]
+        kept = self.store.position("d")
+        if jobs and (kept is None or max(job.offset for job in jobs) >= kept.read_to):
+            portal.violations.append(f"sent before it was on disk that it had been read: {kept}")
+        sent = [replace(r, said=r.said.copy()) if isinstance(r, WriteRow) else r for r in rows]
         await asyncio.sleep(rng.uniform(0.2, 0.4))
         fate = rng.random() if portal.faults else 1.0
         if fate < 0.05:
@@ -198,7 +210,9 @@ class World:
 
     def delivery(self):
         """The engine on this world."""
-        settings = DeliverySettings(in_doubt_s=self.in_doubt_s, window=500)
+        settings = DeliverySettings(
+            in_doubt_s=self.in_doubt_s, window=self.window, slice_events=self.window // 5
+        )
         return Delivery(
             "d",
             self,
@@ -215,6 +229,9 @@ class World:
     def delivered(self, _destination, _seconds):
         pass
 
+    def quarantined(self, _destination):
+        pass
+
     async def _run(self, kills):
         while True:
             delivery = self.delivery()
@@ -223,6 +240,9 @@ class World:
             while True:
                 await asyncio.sleep(0.1)
                 self.window_peak = max(self.window_peak, delivery.status().in_works)
+                first = delivery._works.ledger.backlog.first
+                if first is not None and first < self.imported:
+                    self.passed |= {job.offset for job in self.portal.sent if job.offset >= self.imported}
                 if stop_at is not None and self.loop.time() >= stop_at:
                     kills -= 1
                     await self._kill(task, delivery)
@@ -274,7 +294,7 @@ class World:
         tracks = sum(1 for e in self.events if e.event.type == "track")
         if len(self.portal.sent) != tracks:
             found.append(f"{len(self.portal.sent)} of {tracks} sends arrived")
-        if self.window_peak > 700:
+        if self.window_peak > self.window + 200:
             found.append(f"{self.window_peak} operations in memory")
         if self.portal.calls > len(self.events) / 2:
             found.append(f"{self.portal.calls} calls")

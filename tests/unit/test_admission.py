@@ -129,6 +129,20 @@ def test_a_sample_decides_by_the_events_id():
     assert all(sampled(i, "f", 100) for i in ids)
 
 
+def test_a_sample_by_path_takes_all_of_a_user_or_nothing():
+    """Whatever the event; where nothing is at the path, the event's own id decides; another filter draws anew."""
+    rules = admission(Filter("users", "all", "sample", percent=25, path="userId"))
+
+    def passes(n, user):
+        given = event(message_id=f"m{n}", user_id=user, anonymous_id="a")
+        return rules.judge(given, given.view()) is None
+
+    drawn = {user: {passes(n, user) for n in range(20)} for user in map(str, range(200))}
+    assert all(len(found) == 1 for found in drawn.values())
+    assert 25 < sum(True in found for found in drawn.values()) < 75
+    assert {passes(n, None) for n in range(200)} == {True, False}
+
+
 def test_properties_are_taken_away_wherever_they_are():
     """Paths go through lists; what is not there is no error; the event that came is left as it was."""
     view = {

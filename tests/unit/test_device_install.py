@@ -217,7 +217,7 @@ def test_snippet_of_an_unknown_source(capsys, config, tmp_path):
 def fetch(url, data=None, headers=None):
     """Status and body."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data, headers or {}), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers or {}), timeout=60) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()

@@ -28,11 +28,16 @@ from millstream.workspace.model import Destination
         ("1st", "p_1st"),
         ("größe", "gr__e"),
         ("a--b", "a__b"),
-        ("", "p_"),
+        ("", "p_cec7ea"),
+        ("名前", "p_28e959"),
+        ("住所", "p_959c66"),
+        (" ИМЯ ", "p_d6ef57"),
+        ("имя", "p_d6ef57"),
+        ("名前 2", "p____2"),
     ],
 )
 def test_property_names(key, name):
-    """NFKC, lower case, one underscore for each character that HubSpot does not take."""
+    """NFKC, lower case, one underscore for each character that HubSpot does not take; a hash where none would be left."""
     assert names.property_name(key) == name
 
 
@@ -70,6 +75,10 @@ def test_domains(website, domain):
 
 PLAN = Property("plan", "enumeration", "select", options=(("a", "Alpha"), ("b", "Beta")))
 MULTI = Property("m", "enumeration", "checkbox", options=(("a", "Alpha"), ("b", "Beta")))
+# A value goes before a label, and what is spelled so before what only differs in case.
+CASES = Property(
+    "s", "enumeration", options=(("BIG", "X"), ("a", "A"), ("A", "c"), ("b", "Big"), ("d", "c"), ("e", "E"))
+)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +102,12 @@ MULTI = Property("m", "enumeration", "checkbox", options=(("a", "Alpha"), ("b", 
         (Property("p", "datetime"), "2026-06-30T10:00:00+02:00", "2026-06-30T08:00:00.000Z"),
         (PLAN, "alpha", "a"),
         (MULTI, ["Alpha", "b"], "a;b"),
+        (CASES, "a", "a"),
+        (CASES, "A", "A"),
+        (CASES, "Big", "b"),
+        (CASES, "BIG", "BIG"),
+        (CASES, "c", "A"),
+        (CASES, " E ", "e"),
     ],
 )
 def test_values_by_type(prop, value, text):

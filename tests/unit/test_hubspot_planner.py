@@ -55,7 +55,8 @@ def values(traits, records, read_traits, *mappings):
     view = ProfileView("p", "jane@x.co", read_traits)
     resolved = Resolved(7, "s", NOW, NOW, event, Resolution(Status.NEW, "p", None, "jane@x.co"))
     plan = planner(*mappings).plan(resolved, {"p": view}, records, NOW)
-    return plan.operations[-1].values
+    said = plan.operations[-1].said
+    return {name: (value, *said.when(name)) for name, value in said.values.items()}
 
 
 def nobody():

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from millstream.destinations.hubspot import names, shapes
+from millstream.destinations.hubspot import names, origins, shapes
+from millstream.destinations.hubspot.origins import Origins
 from millstream.destinations.hubspot.shapes import Column, Shapes, leaves_of, named
 from millstream.hubspot_api.schema import PortalSchema, Property
 
@@ -70,6 +71,8 @@ def test_objects_are_taken_apart_to_depth_three():
     [
         ({"name": "Ada King Lovelace"}, {"firstname": "Ada", "lastname": "King Lovelace"}),
         ({"name": " Ada "}, {"firstname": "Ada"}),
+        ({"name": "  Anna  Maria von X "}, {"firstname": "Anna", "lastname": "Maria von X"}),
+        ({"name": "   "}, {"firstname": ""}),
         ({"name": "A B", "firstName": "C"}, {"firstname": "C"}),
         ({"name": "A B", "Name": "C"}, {"firstname": "A", "lastname": "B"}),
         ({"name": 5}, {"name": 5}),
@@ -93,6 +96,26 @@ def test_a_name_is_split_only_when_nothing_better_is_there(traits, found):
 def test_of_two_keys_with_one_name_the_clean_one_wins(traits, wins):
     """The key that needed no change wins, else the last; it is noted."""
     assert flat(traits) == ({"my_plan": wins}, ["name_collision:my_plan"])
+
+
+def test_keys_of_several_events_that_meet_in_one_property_are_noted(monkeypatch):
+    """The one that came first is not; case and the names that we give on purpose are no other key; memory is bounded."""
+    known = Shapes(portal(*(Property(n, "string") for n in ("gr__e", "plan", "jobtitle"))))
+
+    def notes(key):
+        return known.of("contacts", (key,), OWN, well_known=True).notes
+
+    assert notes("größe") == ()
+    assert notes("grüße") == ("name_collision:gr__e",)
+    assert notes("größe") == notes("GRÖSSE".replace("SS", "ß")) == ()
+    assert [notes(k) for k in ("plan", "Plan", "title", "position", "jobTitle")] == [()] * 5
+    monkeypatch.setattr(origins, "_REMEMBERED", 10)
+    seen = Origins()
+    for i in range(100):
+        assert not seen.differ("contacts", f"n{i}", f"k{i}")
+        assert len(seen._keys) <= 10
+    assert seen.differ("contacts", "n99", "other")
+    assert not seen.differ("companies", "n99", "other")
 
 
 def test_a_shape_tells_what_depends_on_the_value():

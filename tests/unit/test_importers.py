@@ -12,6 +12,7 @@ from millstream.destinations.catalog import DestinationCatalog
 from millstream.mapping.compile import compile_mapping
 from millstream.mapping.trigger import parse_trigger
 from millstream.workspace.importers import rudderstack, segment
+from millstream.workspace.importers.checked import checked
 from millstream.workspace.load import load
 
 ENV = {"HUBSPOT_TOKEN": "t", "HUBSPOT_PORTAL_ID": "1", "SEGMENT_WRITE_KEY": "k"}
@@ -333,6 +334,84 @@ def test_objects_keep_their_fields():
     assert any('{"a": 1, "b": 2}' in note for note in said(imported))
 
 
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"object_type": path("$.properties.type"), "id_field_name": "order_id", "id_field_value": "5"},
+        {"object_type": "deal", "id_field_name": "order_id"},
+        {"object_type": {"@template": "deal"}, "id_field_name": "order_id", "id_field_value": "5"},
+    ],
+    ids=["the event chooses the type", "nothing to find it by", "a type that is worked out"],
+)
+def test_what_check_would_refuse_is_disabled_and_told(details):
+    """An importer reads one document and knows no action of ours; whatever it makes of it, the server starts."""
+    given = {"object_details": details, "list_details": {"list_name": "vip"}}
+    imported = checked(segment.read([subscription("upsertObject", given), CONTACT]), DestinationCatalog())
+    *_, contact = mappings(imported).values()
+    objects = mappings(imported)["My-upsertObject"]
+    assert (objects["enabled"], contact["enabled"]) == (False, True)
+    assert objects["fields"]["object_type"] == details["object_type"]
+    assert any(".mappings[0].fields" in note for note in said(imported, "warning"))
+    assert loaded(imported).ok
+
+
+def test_a_filter_that_check_would_refuse_is_disabled_and_told():
+    """A sample by a path that no event can have."""
+    sample = {"type": "SAMPLE", "percent": 0.5, "path": ".".join("a" * 70)}
+    imported = segment.read({"filters": [{"title": "deep", "if": "all", "actions": [sample]}]})
+    assert not loaded(imported).ok
+    imported = checked(imported, DestinationCatalog())
+    assert imported.config["destinations"][0]["filters"][0]["enabled"] is False
+    assert any("filters[0].path: has more than 64 steps" in note for note in said(imported, "warning"))
+
+
+def test_a_configuration_that_check_takes_is_left_as_it_is():
+    """Variables that nobody has set yet are no reason to disable anything."""
+    for made in (segment.read(SEGMENT), rudderstack.read(RUDDERSTACK)):
+        assert checked(made, DestinationCatalog()) == made
+
+
+@pytest.mark.parametrize(
+    ("details", "actions"),
+    [
+        ({"connected_to_engage_audience": False}, ["upsert_object"]),
+        ({"should_create_list": True}, ["upsert_object"]),
+        ({}, ["upsert_object"]),
+        ({"connected_to_engage_audience": True}, ["upsert_object", "list_membership"]),
+        (
+            {"connected_to_engage_audience": False, "list_name": "vip"},
+            ["upsert_object", "list_membership"],
+        ),
+    ],
+)
+def test_only_an_object_that_names_a_list_joins_one(details, actions):
+    """An audience's own event names it; without either there is no mapping, and what was said of the list is told."""
+    record = {"object_type": "deal", "id_field_name": "order_id", "id_field_value": "5"}
+    imported = segment.read(
+        [subscription("upsertObject", {"object_details": record, "list_details": details})]
+    )
+    assert [m["action"] for m in mappings(imported).values()] == actions
+    assert any("no list is named" in note for note in said(imported)) is ("should_create_list" in details)
+
+
+def test_two_portals_have_a_token_each():
+    """One variable for each destination, named in the notes; the first has no number."""
+    two = copy.deepcopy(RUDDERSTACK)
+    first = two["sources"][0]["destinations"][0]
+    second = copy.deepcopy(first) | {"id": "d3"}
+    second["config"]["hubID"] = "4712"
+    two["sources"][0]["destinations"].append(second)
+    whole = {"metadata": {"slug": "actions-hubspot-cloud"}, "subscriptions": [CONTACT]}
+    for imported in (rudderstack.read(two), segment.read({"destinations": [whole, whole]})):
+        tokens = [d["settings"]["access_token"] for d in imported.config["destinations"]]
+        assert tokens == ["${HUBSPOT_TOKEN}", "${HUBSPOT_TOKEN_2}"]
+        assert sum("set HUBSPOT_TOKEN_2" in note for note in said(imported)) == 1
+    assert [d["settings"]["portal_id"] for d in imported.config["destinations"]] == [
+        "${HUBSPOT_PORTAL_ID}",
+        "${HUBSPOT_PORTAL_ID_2}",
+    ]
+
+
 def test_an_unknown_action_stays_disabled():
     """With its fields as they were, and a warning."""
     mapping, imported = one(subscription("sendFax", {"number": path("$.traits.fax")}))
@@ -420,6 +499,11 @@ def test_filters_of_every_kind():
             "filters": [
                 {"title": "pii", "if": "all", "actions": [pii, {"type": "sample_event", "percent": 0.25}]},
                 {
+                    "title": "users",
+                    "if": "all",
+                    "actions": [{"type": "SAMPLE", "percent": 0.1, "path": "userId"}],
+                },
+                {
                     "title": "few",
                     "if": "all",
                     "actions": [{"type": "ALLOW_PROPERTIES", "fields": {"": ["x"]}}],
@@ -434,14 +518,17 @@ def test_filters_of_every_kind():
     assert [(f["name"], f["kind"], f["enabled"]) for f in filters] == [
         ("pii", "drop_properties", True),
         ("pii 2", "sample", True),
+        ("users", "sample", True),
         ("few", "allow_properties", True),
         ("bad", "drop", False),
         ("ok", "drop", False),
     ]
     assert filters[0]["fields"] == {"traits": ["ssn"], "context": ["ip"]}
-    assert filters[1]["percent"] == 25
+    assert (filters[1]["percent"], "path" in filters[1]) == (25, False)
+    assert (filters[2]["percent"], filters[2]["path"]) == (10, "userId")
+    assert any('values of "userId"' in note for note in said(imported, "info"))
     assert any("MANGLE" in note for note in said(imported, "warning"))
-    assert [n.where for n in imported.notes if n.severity == "error"] == ["filters[2].if"]
+    assert [n.where for n in imported.notes if n.severity == "error"] == ["filters[3].if"]
 
 
 def test_names_fit_and_differ():
@@ -684,6 +771,22 @@ def test_a_lookup_field_replaces_the_address():
     mapping = mappings(rudderstack.read(changed(lookupField="customer_id")))["identify to contact"]
     fields = run(mapping, {"type": "identify", "traits": {"customer_id": 7, "email": "a@b.co"}})
     assert (fields["lookup_field"], fields["lookup_value"], fields["email"]) == ("customer_id", 7, "a@b.co")
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "warned"),
+    [
+        ("customer_id", "customer_id", False),
+        ("customerId", "customerid", False),
+        ("Customer ID", "customer_id", True),
+    ],
+)
+def test_a_lookup_field_may_be_a_label(given, name, warned):
+    """HubSpot knows the property by its internal name; the trait keeps the name that it has in events."""
+    imported = rudderstack.read(changed(lookupField=given))
+    fields = run(mappings(imported)["identify to contact"], {"type": "identify", "traits": {given: 7}})
+    assert (fields["lookup_field"], fields["lookup_value"]) == (name, 7)
+    assert any(n.severity == "warning" and n.where.endswith("lookupField") for n in imported.notes) is warned
 
 
 def test_connections_name_the_sources():

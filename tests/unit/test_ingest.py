@@ -22,7 +22,7 @@ SOURCES = (
     Source("server", ("k1", "k2")),
     Source("web", ("w",), origins=("https://good.example",)),
     Source("off", ("off",), enabled=False),
-    Source("slow", ("slow",), limits=Limits(events_per_second=1)),
+    Source("slow", ("slow",), limits=Limits(events_per_second=0.001)),
     Source("small", ("small",), limits=Limits(event_bytes=400, request_bytes=2000)),
 )
 

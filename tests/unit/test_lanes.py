@@ -8,6 +8,7 @@ from millstream.delivery.operation import Job, Key, Lane, Send, Write
 from millstream.delivery.outcome import Reason
 from millstream.delivery.sink import CallKind
 from millstream.delivery.slots import Slots
+from millstream.delivery.statement import Statement
 from millstream.destinations.hubspot import destination as hubspot
 from millstream.eventlog.resolved import Resolution, Resolved, Status
 from millstream.spec.events import Event
@@ -31,8 +32,8 @@ def slots():
 
 def write(key, offset, lane, *requires):
     """One value of a record."""
-    values = {"n": (offset, offset, offset)}
-    return Write(key.object, key, values, Job(offset, "m", "e"), requires, lane=lane)
+    said = Statement({"n": offset}, (offset, offset))
+    return Write(key.object, key, said, Job(offset, "m", "e"), requires, lane=lane)
 
 
 def taken(slots):
@@ -62,7 +63,7 @@ def test_a_live_write_takes_the_backlog_of_its_record_along(slots):
     slots.write(write(BOB, 1, Lane.BACKFILL), 0.0)
     slots.write(write(ANN, 2, Lane.BACKFILL), 0.0)
     entry = slots.write(write(ANN, 3, Lane.LIVE), 0.0)
-    assert (entry.row.values["n"][0], len(entry.row.jobs)) == (3, 2)
+    assert (entry.row.value("n"), len(entry.row.jobs)) == (3, 2)
     assert taken(slots) == [(Lane.LIVE, [ANN]), (Lane.BACKFILL, [BOB])]
 
 

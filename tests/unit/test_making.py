@@ -10,6 +10,7 @@ import pytest
 
 from millstream.delivery.operation import Key
 from millstream.delivery.sink import CallFailed, Cause, WriteRow
+from millstream.delivery.statement import Statement
 from millstream.destinations.hubspot import destination as hubspot
 from millstream.destinations.hubspot.calls.schema import create_definitions, create_properties
 from millstream.hubspot_api.client import Answer
@@ -91,7 +92,7 @@ async def test_what_may_have_been_made_counts(key, end, counts):
         raise end
 
     with pytest.raises(type(end)):
-        await MAKERS[key](box.portal, [WriteRow("property", key, {}, [])], None, send)
+        await MAKERS[key](box.portal, [WriteRow("property", key, Statement(), [])], None, send)
     assert box.store.names("7", key.object, key.by) == ({key.value} if counts else set())
 
 
@@ -104,7 +105,7 @@ async def test_a_property_that_hubspot_refuses_does_not_count():
         error = {"message": 'Property "bad" is reserved', "category": "VALIDATION_ERROR"}
         return {} if request.path.endswith("/groups") else {"results": [{"name": "plan"}], "errors": [error]}
 
-    rows = [WriteRow("property", key, {}, []) for key in (PLAN, bad)]
+    rows = [WriteRow("property", key, Statement(), []) for key in (PLAN, bad)]
     await create_properties(box.portal, rows, None, send)
     assert box.store.names("7", "property", "contacts") == {"plan"}
 

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millstream.mapping import compile as compiling
 from millstream.mapping.compile import compile_mapping
 from millstream.mapping.directives import DIRECTIVES
-from millstream.mapping.errors import MappingError, MappingInvalid
+from millstream.mapping.errors import MappingError, MappingFailed, MappingInvalid
 from millstream.mapping.evaluation import evaluate_line
 from millstream.mapping.trigger import TriggerError, parse_trigger
 from millstream.mapping.triggers.grammar import FUNCTIONS
+from millstream.mapping.validate import validate
 from millstream.mapping.values import UNDEFINED
 
 EVENT = {
@@ -137,6 +139,111 @@ def test_eval_answers_nonsense_with_an_error(line):
     assert "error" in json.loads(evaluate_line(line))
 
 
+def nested(depth, leaf=1):
+    """An object in an object, so many deep."""
+    for _ in range(depth):
+        leaf = {"a": leaf}
+    return leaf
+
+
+def chain(depth):
+    """Conditions in conditions, each with paths beside it."""
+    made = {"@path": "$.a"}
+    for _ in range(depth):
+        made = {"@if": {"exists": made, "then": {f"k{j}": {"@path": "$.a"} for j in range(20)}}}
+    return {"k": made}
+
+
+@pytest.mark.parametrize(
+    ("mapping", "words"),
+    [
+        ({f"k{i}": {"@path": "$.a"} for i in range(1000)}, "larger than 2000 values"),
+        ({"a": {"@template": "{{a}}" * 2000}}, "larger than 2000 values"),
+        ({f"k{i}": {"@liquid": "{{a}}" * 200} for i in range(11)}, "larger than 2000 values"),
+        ({"a": [[0] * 100] * 25}, "larger than 2000 values"),
+        ({"a": "x" * 64_001}, "longer than 64000 characters"),
+        ({"x" * 64_001: 1}, "longer than 64000 characters"),
+        (nested(66), "nested deeper than 64"),
+        (chain(40), "nested deeper than 64"),
+        ({"a": [nested(65)]}, "nested deeper than 64"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_a_mapping_that_is_too_large_is_refused(mapping, words):
+    """Before anything of it is compiled, whichever way it is large."""
+    with pytest.raises(MappingInvalid, match=words):
+        compile_mapping(mapping)
+
+
+def test_what_is_not_too_large_compiles():
+    """Right at the bounds."""
+    compile_mapping({f"k{i}": {"@path": "$.a"} for i in range(999)})
+    compile_mapping(nested(64))
+    compile_mapping(chain(15))
+    compile_mapping({"a": "x" * 63_999})
+
+
+def test_compiling_looks_at_each_part_once(monkeypatch):
+    """Directives in directives are validated with the outermost one: not again on each level."""
+    looked = []
+
+    def counting(mapping, path=""):
+        """The same, counted."""
+        looked.append(path)
+        return validate(mapping, path)
+
+    monkeypatch.setattr(compiling, "validate", counting)
+    compile_mapping(chain(20))
+    assert len(looked) == 1
+    looked.clear()
+    compile_mapping({"a": [chain(15)], "b": {"@literal": chain(15)}})
+    assert len(looked) == 3
+
+
+@pytest.mark.parametrize(
+    ("mapping", "event", "words"),
+    [
+        (
+            {f"k{i}": {"@if": {"exists": {"@json": {"mode": "encode", "value": {"@path": "$.x"}}}, "then": 1}} for i in range(150)},
+            {"x": [1] * 5000},
+            "larger",
+        ),
+        (
+            {f"k{i}": {"@if": {"exists": {"@replace": {"pattern": "a", "value": {"@path": "$.x"}}}, "then": 1}} for i in range(150)},
+            {"x": "a" * 5000},
+            "larger",
+        ),
+        ({"@path": "$.x"}, {"x": nested(900)}, "nested deeper than 64"),
+        ({"k": {"@json": {"mode": "decode", "value": {"@path": "$.x"}}}}, {"x": "[" * 100 + "]" * 100}, "deeper"),
+        ({f"k{i}": {"@path": "$.x"} for i in range(300)}, {"x": ["abcdefgh" * 10] * 400}, "larger"),
+        ({f"k{i}": {"@path": "$.x"} for i in range(300)}, {"x": [0] * 400}, "larger"),
+        ({f"k{i}": {"@excludeWhenNull": {"@path": "$.x"}} for i in range(300)}, {"x": {str(i): 1 for i in range(900)}}, "larger"),
+        ({"@arrayPath": ["$.l", {f"k{i}": {"@path": "$.x"} for i in range(200)}]}, {"l": [{"x": 1}] * 4000}, "larger"),
+        ({"@arrayPath": ["$.l", {"a": {"@liquid": "{{x}}" * 200}}]}, {"l": [{"x": 1}] * 200}, "larger"),
+        (
+            {f"k{i}": {"@json": {"mode": "decode", "value": {"@path": "$.x"}}} for i in range(300)},
+            {"x": "[" + "1," * 5000 + "1]"},
+            "larger",
+        ),
+    ],
+    ids=["encoded", "replaced", "depth", "decoded depth", "text", "items", "nulls", "shape", "liquid", "decoded"],
+)  # fmt: skip
+def test_an_output_is_bounded_however_it_comes_about(mapping, event, words):
+    """64 levels, 1,000,000 characters: also of what is only referred to, or thrown away again."""
+    wrapped = mapping if "k0" in mapping else {"out": mapping}
+    with pytest.raises(MappingFailed, match=words):
+        compile_mapping(wrapped).evaluate(event)
+    assert "error" in json.loads(evaluate_line(json.dumps({"mapping": wrapped, "event": event}).encode()))
+
+
+def test_eval_reads_no_endless_line_and_writes_none():
+    """A line of megabytes is answered without being read; characters of several bytes count as such."""
+    assert "longer than" in json.loads(evaluate_line(b"[" * 2_000_001))["error"]
+    event = {"x": ["ä" * 600_000]}
+    line = json.dumps({"mapping": {"k": {"@path": "$.x"}}, "event": event}, ensure_ascii=False).encode()
+    assert "larger than" in json.loads(evaluate_line(line))["error"]
+
+
 @pytest.mark.parametrize("name", list(DIRECTIVES))
 def test_every_directive_has_an_example_that_runs(name):
     """The documentation of a directive is its docstring: a sentence and an example."""
@@ -209,7 +316,7 @@ MAPPINGS = st.recursive(
 
 
 @given(MAPPINGS, st.dictionaries(st.sampled_from(["a", "b", "type"]), NESTED, max_size=3))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_mapping_breaks_the_engine(mapping, event):
     """Any JSON is a mapping or a MappingError, for any event; what comes out is JSON."""
     with contextlib.suppress(MappingError):

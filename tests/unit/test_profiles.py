@@ -76,6 +76,23 @@ def test_a_new_user_id_does_not_take_over_somebody_elses_profile():
     assert decision.gains == (U1,)
 
 
+def test_absorbing_takes_borrowed_addresses_over():
+    """The newest time of each; what the survivor owns is its own. The stored form keeps them, and older ones have none."""
+    survivor, gone = profile("old", EMAIL, at=1), profile("gone", U1, at=2)
+    survivor.borrow("both@x.co", 7)
+    gone.borrow("both@x.co", 5)
+    gone.borrow("gone@x.co", 9)
+    gone.borrow(EMAIL.value, 8)
+    survivor.absorb(gone)
+    assert survivor.ids["email"] == {EMAIL.value: 8}
+    assert survivor.borrowed == {"both@x.co": 7, "gone@x.co": 9}
+    assert survivor.email() == "gone@x.co"
+    assert ExternalId("email", "gone@x.co") not in set(survivor.externals())
+    assert unpack(pack(survivor)).addresses() == survivor.addresses()
+    before = msgspec.json.encode(msgspec.json.decode(pack(profile("p", U1)))[:-1])
+    assert unpack(before).borrowed == {}
+
+
 def test_an_older_value_is_superseded():
     """Newest by event time, ties by offset."""
     known = Traits()
@@ -100,10 +117,13 @@ def test_a_removed_trait_does_not_come_back():
         ([("setOnce", "x")], None, "x"),
         ([("setOnce", "x")], "y", "y"),
         ([("setOnce", "EMPTY")], None, None),
+        ([("setOnce", ["x"])], None, ["x"]),
+        ([("setOnce", {"x": 1})], "y", "y"),
         ([("unset", "-")], None, None),
         ([("unset", "-")], "y", None),
         ([("add", 2), ("add", 3)], None, 5),
         ([("add", "x")], 1, 1),
+        ([("add", [2])], [1], [1]),
         ([("append", "b")], "a", ["a", "b"]),
         ([("prepend", "b")], ["a"], ["b", "a"]),
         ([("preInsert", "a")], ["a"], ["a"]),

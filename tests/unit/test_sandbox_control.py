@@ -36,7 +36,7 @@ class Remote:
         headers = {"Authorization": "Bearer t", "Content-Type": "application/json"}
         request = urllib.request.Request(self.sandbox.url + path, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 raw, status = answer.read(), answer.status
         except urllib.error.HTTPError as error:
             with contextlib.closing(error):
@@ -394,6 +394,7 @@ def test_the_clock_is_set_and_advanced(remote):
         ({"kind": "status", "times": -1}, "times"),
         ({"kind": "slow", "ms": "long"}, "double"),
         ({"kind": "status", "method": "FETCH"}, "method"),
+        ({"kind": "status", "method": ["GET"]}, "String"),
         ({"kind": "status", "pth": "/crm"}, "pth"),
         ([{"kind": "status"}, {"kind": "explode"}], "kind"),
         (["status"], "Map"),
@@ -437,7 +438,8 @@ def test_latency_is_set_over_http(remote):
     assert shown == {"single": {"p50": 1.0, "p95": 2.0, "per_input": 0.0}, "seed": 1}
     bad = [
         {"double": {"p50": 1}}, {"single": {"p95": 1}}, {"single": {"p50": 2, "p95": 1}}, {"single": {"p50": -1}},
-        {"single": {"p50": "1"}}, {"single": 5}, {"seed": "x"}, {"preset": "slow"}, {"single": {"p50": 1, "p99": 2}},
+        {"single": {"p50": "1"}}, {"single": 5}, {"seed": "x"}, {"preset": "slow"}, {"preset": ["measured"]},
+        {"single": {"p50": 1, "p99": 2}},
     ]  # fmt: skip
     for body in bad:
         remote.refused("POST", "latency", body)

@@ -39,7 +39,7 @@ class Caller:
         headers = {"Content-Type": kind} | ({"Authorization": f"Bearer {token}"} if token else {})
         request = urllib.request.Request(self.sandbox.url + path, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, json.loads(answer.read() or b"null"), answer.headers
         except urllib.error.HTTPError as error:
             with error:

@@ -482,7 +482,7 @@ def asked():
     made.close()
 
 
-@settings(derandomize=True, max_examples=300, deadline=None, database=None)
+@settings(max_examples=300)
 @given(route=st.sampled_from(WRITTEN), body=ANYTHING)
 def test_bodies_made_up(asked, route, body):
     """Any JSON in known fields, to any route that takes a body."""
@@ -490,7 +490,7 @@ def test_bodies_made_up(asked, route, body):
     check(*asked.ask(route.method, template(route), raw), (route.template, raw))
 
 
-@settings(derandomize=True, max_examples=150, deadline=None, database=None)
+@settings(max_examples=150)
 @given(
     route=st.sampled_from(WRITTEN), raw=st.binary(max_size=40) | st.text('{}[]":,\\ue+-01 \n', max_size=30)
 )
@@ -504,7 +504,7 @@ def test_bytes_made_up(asked, route, raw):
 def connection():
     """A connection to a started portal."""
     with Sandbox(SandboxConfig(rate_limits=False)) as sandbox:
-        made = http.client.HTTPConnection(sandbox.url.removeprefix("http://"), timeout=10)
+        made = http.client.HTTPConnection(sandbox.url.removeprefix("http://"), timeout=60)
         yield made
         made.close()
 
@@ -521,7 +521,7 @@ SEGMENTS = st.lists(
 ROUGH = st.text(st.sampled_from("%0aF=&+;/?@"), max_size=12)
 
 
-@settings(derandomize=True, max_examples=150, deadline=None, database=None)
+@settings(max_examples=150)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE"]),
     path=SEGMENTS,

@@ -6,6 +6,7 @@ import itertools
 import json
 from datetime import datetime
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -413,9 +414,8 @@ class Store(RuleBasedStateMachine):
 
 
 Store.TestCase.settings = settings(
-    derandomize=True, max_examples=120, stateful_step_count=40, deadline=None,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+    max_examples=120, stateful_step_count=40, suppress_health_check=list(HealthCheck)
+)
 
 
 class TestStore(Store.TestCase):
@@ -431,7 +431,7 @@ rows = st.lists(
 )
 
 
-@settings(derandomize=True, max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     rows=rows,
     groups=groups_of_filters,
@@ -497,3 +497,11 @@ def test_search_does_not_see_what_is_younger_than_its_lag():
     assert search(on, []) == search(on, by_id) == ["101", "102", "103"]
     ask(on, "PATCH", "/crm/v3/objects/contacts/102", {"properties": {"city": "Lyon"}})
     assert search(on, []) == search(on, by_id) == ["101", "103"]
+
+
+@pytest.mark.parametrize(("limit", "status"), [(200, 200), ("200", 200), (201, 400), ("10000", 400)])
+def test_a_page_of_a_search_is_at_most_200(limit, status):
+    """A larger one is refused: whoever asks for it must not take a part for the whole."""
+    made, body = ask(portal(), "POST", "/crm/v3/objects/contacts/search", {"limit": limit})
+    assert made == status
+    assert (body.get("category") == "VALIDATION_ERROR") is (status == 400)

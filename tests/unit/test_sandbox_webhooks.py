@@ -60,7 +60,7 @@ class Receiver(ThreadingHTTPServer):
 
     def wait(self, count):
         """The first so many requests."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while len(self.got) < count:
             assert time.monotonic() < end, self.got
             time.sleep(0.005)
@@ -116,7 +116,7 @@ def call(sandbox, method, path, body=None):
     headers = {"Authorization": "Bearer sandbox-token", "Content-Type": "application/json"}
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(sandbox.url + path, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read() or b"null")
 
 
@@ -193,7 +193,7 @@ def test_many_changes_are_few_requests(sandbox, receiver):
     for at in (0, 100, 200):
         inputs = [{"properties": {"email": f"u{at + i}@x.example"}} for i in range(100)]
         call(sandbox, "POST", "/crm/v3/objects/contacts/batch/create", {"inputs": inputs})
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     events = []
     while len(events) < 300:
         assert time.monotonic() < end
@@ -236,7 +236,7 @@ def test_a_target_that_cannot_be_reached_harms_nothing(sandbox, receiver, url):
     """Eleven failures are noted, the portal answers on, and a new target gets the next event."""
     subscribe(sandbox, url, "contact.creation")
     contact(sandbox, email="a@x.example")
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while len(sandbox.portal.webhooks.get("deliveries", [])) < 11:
         assert time.monotonic() < end
         time.sleep(0.005)

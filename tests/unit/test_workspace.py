@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from millstream.cli import main
 from millstream.cli.init import TEMPLATE
 from millstream.destinations.catalog import DestinationCatalog
+from millstream.destinations.hubspot.actions import ACTIONS
+from millstream.destinations.hubspot.web import WEB_ACTIONS
 from millstream.workspace.load import load
 
 ENV = {"HUBSPOT_PORTAL_ID": "1", "HUBSPOT_TOKEN": "t"}
@@ -130,6 +135,55 @@ def test_pages_that_are_no_pages_are_warned_about():
     assert [p.problem.path for p in loaded.problems] == ["sources[0].browser"]
 
 
+def mapped(mapping):
+    """A configuration with one mapping."""
+    return (
+        "sources: [{name: a, write_key: k}]\ndestinations:\n  - name: h\n"
+        "    settings: {portal_id: 1, access_token: '${HUBSPOT_TOKEN}'}\n"
+        f"    mappings:\n      - {{name: m, {mapping}}}"
+    )
+
+
+@pytest.mark.parametrize("trigger", ["", ", trigger:", ", trigger: null"])
+@pytest.mark.parametrize("slug", [*ACTIONS, *WEB_ACTIONS])
+def test_a_mapping_without_a_trigger_runs_when_its_action_says(slug, trigger):
+    """Above all gdpr_delete, which every event would start otherwise."""
+    (mapping,) = (
+        load(mapped(f"action: {slug}{trigger}"), ENV, DestinationCatalog()).workspace.destinations[0].mappings
+    )
+    assert mapping.trigger == (ACTIONS | WEB_ACTIONS)[slug].default_trigger
+
+
+def test_check_says_when_each_mapping_runs(tmp_path, capsys, monkeypatch):
+    """Also where the file does not."""
+    monkeypatch.setenv("HUBSPOT_TOKEN", "t")
+    file = tmp_path / "millstream.yaml"
+    file.write_text(mapped("action: gdpr_delete"))
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "--config", str(file), "--json"])
+    assert ended.value.code == 0
+    (told,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (told["mapping"], told["runs when"]) == ("m", ACTIONS["gdpr_delete"].default_trigger)
+
+
+@pytest.mark.parametrize("trigger", ['""', "all", "'(all)'"])
+@pytest.mark.parametrize(
+    ("action", "severity"),
+    [("gdpr_delete", "error"), ("upsert_contact", "warning"), ("associate", "warning")],
+)
+def test_an_action_for_every_event_is_asked_for_twice(action, severity, trigger):
+    """Warned about, with the action's own trigger; refused for what nobody can undo."""
+    loaded = load(mapped(f"action: {action}, trigger: {trigger}"), ENV, DestinationCatalog())
+    (found,) = loaded.problems
+    assert (found.line, found.problem.path, found.problem.severity) == (
+        6,
+        "destinations[0].mappings[0].trigger",
+        severity,
+    )
+    assert ACTIONS[action].default_trigger in found.problem.hint
+    assert loaded.ok is (severity == "warning")
+
+
 def test_mode_off_is_a_word():
     """YAML reads a bare off as false; we mean off."""
     text = "sources: [{name: a, write_key: k}]\ndestinations: [{name: h, mode: off, settings: {portal_id: 1, access_token: '${HUBSPOT_TOKEN}'}}]"
@@ -150,3 +204,17 @@ def test_a_variable_that_is_not_set_is_told_once():
     )
     told = [message for _, path, message in problems(text, {}) if "access_token" in path]
     assert told == ["environment variable T is not set"]
+
+
+@pytest.mark.parametrize(("values", "fits"), [(1500, True), (1995, False), (5000, False)])
+def test_a_mapping_that_is_too_large_is_a_problem(values, fits):
+    """With the defaults of its action, with which it runs: what `check` accepts also starts."""
+    fields = "".join(f"          p{i}: {i}\n" for i in range(values))
+    text = (
+        "sources: [{name: a, write_key: k}]\ndestinations:\n  - name: h\n    kind: hubspot\n"
+        "    settings: {portal_id: '1', access_token: '${HUBSPOT_TOKEN}'}\n    mappings:\n"
+        '    - name: m\n      action: upsert_contact\n      trigger: type = "identify"\n      fields:\n'
+        f"        properties:\n{fields}"
+    )
+    said = [message for _, _, message in problems(text)]
+    assert said == ([] if fits else ["is larger than 2000 values, template holes included"])

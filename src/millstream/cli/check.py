@@ -8,7 +8,8 @@ import os
 from typing import Any
 
 from millstream.cli.output import Output, add_data, add_output, counted, settings_of
-from millstream.runtime.wire import check_online, read_workspace
+from millstream.runtime.configuration import read_workspace
+from millstream.runtime.wire import check_online
 
 
 def register(commands: Any) -> None:
@@ -17,8 +18,8 @@ def register(commands: Any) -> None:
         "check",
         help="check the configuration",
         description=(
-            "Reports every problem of millstream.yaml with line and hint. --online also asks HubSpot: portal, data "
-            "centre, time zone, limits, scopes, and what each missing scope takes away."
+            "Reports every problem of millstream.yaml with line and hint, and when each mapping runs. --online asks "
+            "HubSpot instead: portal, data centre, time zone, limits, scopes, and what each missing scope takes away."
         ),
     )
     add_data(parser)
@@ -52,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
         f"{counted(sum(len(d.mappings) for d in workspace.destinations), 'mapping')}. Fine."
     )
     if not args.online:
+        runs = [(d.name, m.name, m.action, m.trigger) for d in workspace.destinations for m in d.mappings]
+        out.table(("destination", "mapping", "action", "runs when"), runs)
         return 0
     failed = False
     for report in asyncio.run(check_online(workspace, settings, probe=args.probe)):

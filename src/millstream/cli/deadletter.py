@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from datetime import UTC, datetime
 from typing import Any
 
+from millstream.cli.moments import add_range
 from millstream.cli.output import Output, add_data, add_output, settings_of
 from millstream.runtime.inspection import Inspection
 from millstream.runtime.remote import command
@@ -27,10 +27,9 @@ def register(commands: Any) -> None:
         action = actions.add_parser(name, help=text, description=text)
         add_data(action)
         action.add_argument("ids", nargs="*" if name != "show" else 1, type=int, help="their numbers")
-        action.add_argument("--destination", help="default: the only one there is")
+        action.add_argument("--destination", help="default: the only one; numbers need none")
         action.add_argument("--reason", help="all with this reason")
-        action.add_argument("--since", metavar="TIME", type=moment, help="ISO 8601")
-        action.add_argument("--until", metavar="TIME", type=moment, help="ISO 8601")
+        add_range(action, "given up")
         if name in {"redeliver", "drop"}:
             action.add_argument("--all", action="store_true", help="all of them")
         add_output(action)
@@ -58,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
             "until_ms": args.until,
         },
     )
-    out.table(tuple(answer), [tuple(answer.values())])
+    for told in answer["letters"]:
+        out.table(tuple(told), [tuple(told.values())])
     return 0
 
 
@@ -77,12 +77,3 @@ def _show(inspection: Inspection, args: argparse.Namespace, out: Output) -> int:
         return out.fail(f"no dead letter {args.ids[0]}")
     out.table(("", " "), list(letters[0].items())) if not out.as_json else out.json(letters[0])
     return 0
-
-
-def moment(text: str) -> int:
-    """ISO 8601 (no zone: UTC) as epoch milliseconds."""
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)

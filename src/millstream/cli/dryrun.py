@@ -6,9 +6,12 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from millstream.cli.output import Output, add_data, add_output, escaped, settings_of
+from millstream.ingest import body
+from millstream.ingest.dialects.segment import Malformed
 from millstream.runtime.dryrun import dry_run
 from millstream.runtime.trial import TrialFailed
 
@@ -62,7 +65,7 @@ def _items(file: str) -> list[Any]:
             raw = opened.read()
     try:
         found = _decoded(raw)
-    except ValueError as error:
+    except Malformed as error:
         raise TrialFailed(f"{'standard input' if file == '-' else file} is not JSON: {error}") from None
     if isinstance(found, dict):
         found = found.get("batch") or [found]
@@ -72,10 +75,21 @@ def _items(file: str) -> list[Any]:
 
 
 def _decoded(raw: bytes) -> Any:
+    """As a server would read it. Raises `Malformed`."""
     try:
-        return json.loads(raw)
-    except json.JSONDecodeError:
-        return [json.loads(line) for line in raw.splitlines() if line.strip()]
+        return body.decode(raw)
+    except Malformed:
+        return list(_each(raw))
+
+
+def _each(raw: bytes) -> Iterator[Any]:
+    """One call a line. Raises `Malformed` with the number of the line."""
+    for n, line in enumerate(raw.splitlines(), 1):
+        if line.strip():
+            try:
+                yield body.decode(line)
+            except Malformed as error:
+                raise Malformed(error.code, f"line {n}: {error}") from None
 
 
 def _show(answer: dict[str, Any], out: Output) -> None:

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import yaml
 
+from millstream.destinations.catalog import DestinationCatalog
 from millstream.workspace.importers import rudderstack, segment
+from millstream.workspace.importers.checked import checked
 
 _READERS: Final = {"segment": segment.read, "rudderstack": rudderstack.read}
 
@@ -22,7 +24,8 @@ def register(commands: Any) -> None:
         help="turn a Segment or RudderStack configuration into ours",
         description=(
             "Reads the JSON of a Segment destination with its subscriptions (Public API) or of a RudderStack "
-            "workspace export; writes millstream.yaml to standard output, and what differs to standard error."
+            "workspace export; writes millstream.yaml to standard output, nothing when there is no destination to write, and "
+            "what differs to standard error."
         ),
     )
     parser.add_argument("kind", choices=list(_READERS), help="whose configuration it is")
@@ -39,12 +42,13 @@ def run(args: argparse.Namespace) -> int:
     except (OSError, ValueError, RecursionError) as error:
         sys.stderr.write(f"millstream: {args.file}: {error}\n")
         return 2
-    found = _READERS[args.kind](document)
+    found = checked(_READERS[args.kind](document), DestinationCatalog())
     notes = [{"severity": n.severity, "where": n.where, "message": n.message} for n in found.notes]
     if args.json:
         sys.stdout.write(json.dumps({"config": found.config, "notes": notes}, ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write(yaml.safe_dump(found.config, sort_keys=False, allow_unicode=True, width=110))
+        if found.config.get("destinations"):  # else nobody would want a file of it
+            sys.stdout.write(yaml.safe_dump(found.config, sort_keys=False, allow_unicode=True, width=110))
         for note in notes:
-            sys.stderr.write(f"{note['severity']}: {note['where']}: {note['message']}\n")
+            sys.stderr.write(": ".join(part for part in note.values() if part) + "\n")
     return 1 if any(n["severity"] == "error" for n in notes) else 0

@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import Any
 
-from millstream.cli.deadletter import moment
+from millstream.cli.moments import add_range
 from millstream.cli.output import Output, add_data, add_output, settings_of
 from millstream.runtime.inspection import Inspection
 from millstream.runtime.remote import command
@@ -25,10 +25,7 @@ def register(commands: Any) -> None:
     )
     add_data(parser)
     parser.add_argument("--destination", help="default: the only one there is")
-    parser.add_argument(
-        "--since", metavar="TIME", type=moment, required=True, help="received from then on, ISO 8601"
-    )
-    parser.add_argument("--until", metavar="TIME", type=moment, help="received before then; default: now")
+    add_range(parser, "received", required=True)
     parser.add_argument(
         "--trigger", default="all", help="only events for which it holds (default: %(default)s)"
     )

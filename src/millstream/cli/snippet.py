@@ -8,7 +8,7 @@ from typing import Any
 
 from millstream.cli.output import Output, add_data, add_output, settings_of
 from millstream.devicemode.snippets import SDKS, install
-from millstream.runtime.wire import read_workspace
+from millstream.runtime.configuration import read_workspace
 
 
 def register(commands: Any) -> None:

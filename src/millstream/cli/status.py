@@ -1,4 +1,4 @@
-"""`millstream status`: how a running server stands, destination by destination."""
+"""`millstream status`: how a server and its data folder stand, destination by destination."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ _PENDING: Final = (
     ("parked", "retrying"),
     ("dead_letters", "dead letters"),
 )
+# What is no reason for concern; every other state is.
+_STATES: Final = {"running": "green", "stopped": "default", "disabled": "dim"}
 
 
 def register(commands: Any) -> None:
@@ -25,7 +27,10 @@ def register(commands: Any) -> None:
     parser = commands.add_parser(
         "status",
         help="how the server is doing",
-        description="State of a running server: its log, and what became of the events at each destination.",
+        description=(
+            "The log, and what became of the events at each destination: as the running server tells it, or from disk "
+            "where none runs. HubSpot is not asked."
+        ),
     )
     add_data(parser)
     add_output(parser)
@@ -45,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(status: dict[str, Any]) -> Iterator[str]:
-    """The answer as a person reads it: a line for the log, a paragraph for each destination."""
+    """The answer as a person reads it: a line each for server and log, a paragraph for each destination."""
+    server = status["server"]
+    yield f"server running since {server['since']}" if server else "no server runs; read from disk"
     log = status["log"]
     behind = status["processor_lag"]
     yield (
@@ -53,8 +60,11 @@ def _lines(status: dict[str, Any]) -> Iterator[str]:
         + (f", {behind:,} not yet processed" if behind else ", all processed")
     )
     for name, stands in status["destinations"].items():
-        colour = "green" if stands["state"] == "running" else "red"
-        yield f"\n[bold]{escaped(name)}[/bold]  [{colour}]{stands['state']}[/{colour}] {escaped(stands['detail'])}".rstrip()
+        colour = _STATES.get(stands["state"], "red")
+        mode = f" [yellow]{stands['mode']}[/yellow]" if stands["mode"] != "live" else ""
+        yield (
+            f"\n[bold]{escaped(name)}[/bold]{mode}  [{colour}]{stands['state']}[/{colour}] {escaped(stands['detail'])}"
+        ).rstrip()
         if stands["until"]:
             yield f"  tried again at {stands['until']}"
         pending = [f"{stands[key]:,} {word}" for key, word in _PENDING if stands[key]]

@@ -10,12 +10,12 @@ from millstream.cli.output import COLOURS, escaped
 _HEAD: Final = frozenset({"type", "event", "offset", "source", "received", "status"})
 
 
-def told(story: dict[str, Any]) -> str:
-    """`Inspection.stories` of one event as text with rich's markup."""
-    return "\n".join(_lines(story))
+def told(story: dict[str, Any], *, all_mappings: bool = False) -> str:
+    """`Inspection.stories` of one event as text with rich's markup; mappings that did nothing are counted, or all named."""
+    return "\n".join(_lines(story, all_mappings=all_mappings))
 
 
-def _lines(story: dict[str, Any]) -> Iterator[str]:
+def _lines(story: dict[str, Any], *, all_mappings: bool) -> Iterator[str]:
     event = story["event"]
     what = " ".join(escaped(event[k]) for k in ("type", "event") if event.get(k))
     yield f"[bold]{what}[/bold]  offset {event['offset']}, from {escaped(event['source'])}, received {event['received']}"
@@ -28,8 +28,14 @@ def _lines(story: dict[str, Any]) -> Iterator[str]:
     for heading, rows in story.items():
         if heading.startswith("destination "):
             yield f"\n[bold]{escaped(heading.removeprefix('destination '))}[/bold]"
-            for row in rows:
+            named = [row for row in rows if all_mappings or not _idle(row)]
+            for row in named:
                 yield from _outcome(row)
+            if idle := len(rows) - len(named):
+                others = (
+                    "other mapping: its trigger does" if idle == 1 else "other mappings: their triggers do"
+                )
+                yield f"  [dim]{idle} {others} not hold (--all names them)[/dim]"
 
 
 def _profile(profile: dict[str, Any]) -> Iterator[str]:
@@ -45,6 +51,11 @@ def _profile(profile: dict[str, Any]) -> Iterator[str]:
     for key, value in told_of.items():
         if value:
             yield f"  {key:12} {escaped(value)}"
+
+
+def _idle(row: dict[str, Any]) -> bool:
+    """Whether the row only says that a mapping's trigger does not hold."""
+    return not row["state"] and str(row["detail"]).startswith("trigger does not hold")
 
 
 def _outcome(row: dict[str, Any]) -> Iterator[str]:

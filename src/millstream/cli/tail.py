@@ -23,7 +23,14 @@ def register(commands: Any) -> None:
         ),
     )
     add_data(parser)
-    parser.add_argument("--event", metavar="ID", help="the whole story of one event, by messageId or offset")
+    parser.add_argument(
+        "--event",
+        metavar="ID",
+        help="the whole story of one event, by messageId, Amplitude's insert_id, or offset",
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="with --event: also name every mapping that did nothing"
+    )
     parser.add_argument(
         "--rejected", action="store_true", help="items that were not valid events, with the reason"
     )
@@ -41,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     with Inspection(settings, os.environ) as inspection:
         if args.event is not None:
-            return _story(inspection, args.event, out)
+            return _story(inspection, args, out)
         offset = inspection.last(args.lines, rejected=args.rejected)
         while True:
             offset, rows = inspection.rows(offset, rejected=args.rejected)
@@ -52,15 +59,15 @@ def run(args: argparse.Namespace) -> int:
             time.sleep(0.5)
 
 
-def _story(inspection: Inspection, wanted: str, out: Output) -> int:
-    stories = inspection.stories(wanted)
+def _story(inspection: Inspection, args: argparse.Namespace, out: Output) -> int:
+    stories = inspection.stories(args.event)
     if not stories:
-        return out.fail(f"no event {wanted!r} in the retained log")
+        return out.fail(f"no event {args.event!r} in the retained log")
     for story in stories:
         if out.as_json:
             out.json(story)
         else:
-            out.say(told(story))
+            out.say(told(story, all_mappings=args.all))
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from millstream.cli.output import Output, add_output, escaped
 from millstream.runtime import cases
 from millstream.runtime import settings as process
-from millstream.runtime.wire import read_workspace
+from millstream.runtime.configuration import read_workspace
 
 _DEFAULT = "millstream.tests.yaml"
 

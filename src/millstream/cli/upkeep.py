@@ -1,4 +1,4 @@
-"""`millstream backup`, `forget`, `resume`: commands that act on the server's data and state."""
+"""`millstream backup`, `forget`, `resume`: what an operator does with the data folder and a pause."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from millstream.cli.output import Output, add_data, add_output, settings_of
+from millstream.runtime import inspection
 from millstream.runtime.remote import command
 
 
@@ -16,7 +17,7 @@ def register(commands: Any) -> None:
     backup = commands.add_parser(
         "backup",
         help="copy the data folder consistently",
-        description="Copies state and log into a new folder while the server runs. Restore: serve with that folder.",
+        description="Copies state and log into a new folder, also while a server runs. Restore: serve with that folder.",
     )
     backup.add_argument("target", help="a folder that does not exist yet")
     forget = commands.add_parser(
@@ -39,17 +40,14 @@ def register(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Send the command to the server, or run it directly when none runs."""
+    """Copy; or send the command to the server, and act on the folder when none runs."""
     out = Output(as_json=args.json)
     settings = settings_of(args)
-    arguments: dict[str, Any] = {}
     if args.action == "backup":
-        arguments = {"target": str(Path(args.target).absolute())}
-    elif args.action == "forget":
-        arguments = {"who": args.who}
-    elif args.action == "resume":
-        arguments = {"destination": args.destination}
-    answer = command(settings, os.environ, args.action, arguments)
+        answer = inspection.copy(settings, Path(args.target).absolute())
+    else:
+        told = {"who": args.who} if args.action == "forget" else {"destination": args.destination}
+        answer = command(settings, os.environ, args.action, told)
     if out.as_json:
         out.json(answer)
     else:

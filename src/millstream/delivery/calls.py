@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from millstream.delivery.letters import Letters
+from millstream.delivery.note import Note
 from millstream.delivery.operation import Job, Key, Lane
 from millstream.delivery.outcome import Reason, State
 from millstream.delivery.parking import Parking
@@ -15,6 +16,8 @@ from millstream.delivery.settlement import Hooks, Settlement
 from millstream.delivery.sink import CallFailed, Cause, Confirmed, Rejected, Result, Sink, WriteRow
 from millstream.delivery.slots import Entry, jobs_of
 from millstream.delivery.works import Works
+from millstream.eventlog.failure import StorageFailed
+from millstream.telemetry.fault import fault_of
 
 _log = logging.getLogger("millstream.delivery")
 
@@ -36,12 +39,14 @@ class Calls:
         self._works = works
         self._sink = sink
         self._parking = parking
+        self._letters = letters
         hooks = Hooks(self._rest, letters.refused, parking.park, replan, delivered, reached, jitter)
         self._settlement = Settlement(
             works.slots, works.ledger, works.records, hooks, works.settings.resend_after_ms
         )
         self._in_flight: set[asyncio.Task[None]] = set()
         self._resting: set[Entry] = set()
+        self._failure: BaseException | None = None
 
     def __len__(self) -> int:
         """How many are in flight."""
@@ -56,7 +61,12 @@ class Calls:
                 call.cancel()
 
     async def dispatch(self) -> float:
-        """Start calls as long as there are batches and the budget allows. Returns seconds until it may pay again."""
+        """Start calls as long as there are batches and the budget allows. Returns seconds until it may pay again.
+
+        Raises what ended a call that nobody else could answer for: its rows have no result, and would never get one.
+        """
+        if self._failure is not None:
+            raise self._failure
         now = self._works.loop.time()
         wait = self._works.circuit.wait_s(now)
         if self._works.circuit.needs_probe(now):
@@ -68,9 +78,7 @@ class Calls:
             queue, wait = self._works.slots.next_kind(now, self._works.settings.linger_s, self._sink.delay_s)
             if queue is None:
                 return wait
-            entries = [
-                e for e in self._works.slots.take(queue) if self._settlement.trim(e, self._works.now_ms())
-            ]
+            entries = [e for e in self._works.slots.take(queue) if self._trim(e)]
             if not entries:
                 continue
             kind = self._sink.kinds[queue[0]]
@@ -79,6 +87,9 @@ class Calls:
                     entries, kind.capability, "the destination refuses this; tried again within the hour"
                 )
                 continue
+            # A value that is sent and then not known to be read may be followed by an older one.
+            if any(self._works.unsaved(job) for entry in entries for job in jobs_of(entry)):
+                await self._works.commit_now()
             self._start_call(self._execute(queue, entries))
         return 0.05
 
@@ -91,11 +102,7 @@ class Calls:
         self._in_flight.discard(task)
         self._works.wake.set()
         if not task.cancelled() and task.exception() is not None:
-            _log.error(
-                "a call ended in an error",
-                exc_info=task.exception(),
-                extra={"destination": self._works.destination},
-            )
+            self._failure = task.exception()
 
     async def _execute(self, queue: tuple[str, Lane], entries: list[Entry]) -> None:
         """One batch, whatever becomes of it."""
@@ -107,19 +114,18 @@ class Calls:
                 request = self._sink.describe(kind, rows, self._works.records)
                 offset = min((j.offset for e in entries for j in jobs_of(e)), default=0)
                 self._works.commit.shadow_requests.append((offset, request))
-                results: list[Result] = [Confirmed(notes=("shadow",), learned=False) for _ in rows]
+                results: list[Result] = [Confirmed(notes=(Note.SHADOW,), learned=False) for _ in rows]
             else:
                 results = await self._sink.call(kind, rows, self._works.records)
         except CallFailed as error:
             await self._call_failed(error, queue, entries, sent)
             return
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, StorageFailed):
             raise
         except Exception as error:  # noqa: BLE001  (a fault of ours with these rows: bisect, blame one)
-            _log.exception("the sink failed", extra={"destination": self._works.destination, "kind": kind})
-            await self._call_failed(
-                CallFailed(Cause.BATCH_REJECTED, f"{type(error).__name__}: {error}"), queue, entries, sent
-            )
+            at = {"destination": self._works.destination, "kind": kind}
+            _log.error("the sink failed", extra={**at, "fault": fault_of(error)})
+            await self._call_failed(CallFailed(Cause.BATCH_REJECTED, fault_of(error)), queue, entries, sent)
             return
         self._works.circuit.answered()
         now_ms = self._works.now_ms()
@@ -132,7 +138,34 @@ class Calls:
             and not result.created
         )
         for entry, result in zip(entries, results, strict=True):
+            await self._settle(entry, result, now_ms)
+
+    async def _settle(self, entry: Entry, result: Result, now_ms: int) -> None:
+        """Apply one row's result. What that raises is the row's own end: others of its batch and record go on."""
+        try:
             await self._settlement.settle(entry, result, now_ms, self._alone)
+        except StorageFailed:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is: the row would fly for ever)
+            self._give_up(entry, error)
+
+    def _trim(self, entry: Entry) -> bool:
+        """Whether something of a row is left to be sent."""
+        try:
+            return self._settlement.trim(entry, self._works.now_ms())
+        except StorageFailed:
+            raise
+        except Exception as error:  # noqa: BLE001  (the same)
+            self._give_up(entry, error)
+            return False
+
+    def _give_up(self, entry: Entry, error: Exception) -> None:
+        """A row that cannot be handled is dead; its record goes on."""
+        for job in jobs_of(entry):
+            if self._works.ledger.is_open(job):
+                self._letters.poisoned(job, error)
+        if entry.state == "flying":
+            self._works.slots.done(entry)
 
     async def _call_failed(
         self, error: CallFailed, queue: tuple[str, Lane], entries: list[Entry], sent: float
@@ -147,7 +180,7 @@ class Calls:
                     await self._execute(queue, entries[half:])
                 else:
                     rejected = error.rejected or Rejected(Reason.REJECTED, error.detail)
-                    await self._settlement.settle(entries[0], rejected, self._works.now_ms(), self._alone)
+                    await self._settle(entries[0], rejected, self._works.now_ms())
             case Cause.FORBIDDEN:
                 capability = self._sink.kinds[queue[0]].capability
                 self._works.circuit.switch_off(capability, now)
@@ -174,14 +207,15 @@ class Calls:
             single = Entry(
                 WriteRow(
                     op.family,
-                    op.key,
-                    dict(op.values),
+                    row.key if op.between else op.key,
+                    op.said.copy(),
                     [op.job] if op.job else [],
                     (),
                     op.profile,
                     op.partial,
                     op.extra,
                     op.lane,
+                    op.between,
                 ),
                 entry.since,
             )

@@ -1,8 +1,8 @@
 """One destination's delivery: reads what is resolved, plans it, lets the slots order it, executes calls, keeps books.
 
-Everything is bounded: what is planned and not settled by `window`, calls in flight by `max_calls`. Nothing is sent
-after a restart before the reader has passed where it had read to, so that an in-doubt fold is never split into an
-older and a newer half.
+Everything is bounded: what is planned and not settled by `window`, what is read and left for later by `backlog`, calls
+in flight by `max_calls`. Nothing is sent before it is on disk how far was read, and nothing after a restart before the
+reader has passed that point, so that an in-doubt fold is never split into an older and a newer half.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from millstream.delivery.calls import Calls
+from millstream.delivery.guard import Guard
 from millstream.delivery.intake import Intake
 from millstream.delivery.letters import Letters, as_resolved
 from millstream.delivery.operation import Job
@@ -26,11 +27,13 @@ from millstream.delivery.works import DeliverySettings, Works
 from millstream.eventlog.resolved import ProfileReader, ResolvedReader
 
 _UPKEEP_S = 30.0
+# Longer than one that fails at the same thing again and again takes for a round.
+_FAILING_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStatus:
-    """How it stands: `state` is running, limited, circuit_open, paused or disabled.
+    """How it stands: `state` is running, limited, circuit_open, paused, failing or disabled.
 
     `resumes_in_s`: after how many seconds calls are tried again; 0 while they go.
     """
@@ -49,6 +52,9 @@ class Observer(Protocol):
 
     def delivered(self, destination: str, seconds: float) -> None:
         """An effect was confirmed so many seconds after its event's receipt."""
+
+    def quarantined(self, destination: str) -> None:
+        """An effect ended as a dead letter because handling it raised an error of ours."""
 
 
 class Delivery:
@@ -70,10 +76,10 @@ class Delivery:
     ) -> None:
         self.destination = destination
         self._reader = reader
-        self._planner = planner
+        self._planner = planner = Guard(planner)
         self._observer = observer
         self._works = works = Works(destination, store, sink, settings, now_ms)
-        self._letters = Letters(works, reader, sink)
+        self._letters = Letters(works, reader, sink, lambda: observer.quarantined(destination))
         self._intake = Intake(works, reader, profiles, planner, self._letters)
         intake = self._intake
         self._calls = Calls(
@@ -88,6 +94,8 @@ class Delivery:
         )
         self.replays = Replays(works, reader, intake)
         self._upkeep_at = 0.0
+        self._failure = ""
+        self._failing_until = 0.0
 
     async def run(self) -> None:
         """Deliver until stopped."""
@@ -96,7 +104,8 @@ class Delivery:
         try:
             while not works.stopping:
                 works.wake.clear()
-                read = await self._intake.read() or self.replays.step()
+                read = await self._intake.read()
+                read = await self._intake.take_up() or read or self.replays.step()
                 wait = 0.02 if works.holding(self._reader.end()) else await self._calls.dispatch()
                 await works.commit_if_due()
                 self._upkeep()
@@ -116,12 +125,19 @@ class Delivery:
         self._works.wake.set()
         await self._calls.finish(timeout_s)
 
+    def failed(self, why: str) -> None:
+        """It, or the one before it, ended in an error: said until it has been well for a minute."""
+        self._failure, self._failing_until = why, self._works.loop.time() + _FAILING_S
+
     def status(self) -> DeliveryStatus:
         """How it stands."""
         works = self._works
+        state, detail = works.circuit.state, works.circuit.detail
+        if works.loop.time() < self._failing_until:
+            state, detail = "failing", self._failure
         return DeliveryStatus(
-            works.circuit.state if works.settings.enabled else "disabled",
-            works.circuit.detail,
+            state if works.settings.enabled else "disabled",
+            detail,
             max(self._reader.end() - works.ledger.decided, 0),
             works.slots.pending,
             len(self._calls),
@@ -147,17 +163,17 @@ class Delivery:
         """
         works = self._works
         await self._planner.prepare()
-        jobs: list[Job] = []
+        begun = 0
         for letter in self._letters.by_id(ids):
             if self._letters.reopen(letter):
-                jobs.append(letter.job)
+                begun += 1
                 self._intake.plan_job(as_resolved(letter), letter.job, as_of_now=True)
         end = works.loop.time() + timeout_s
-        while any(works.ledger.is_open(j) for j in jobs) and works.loop.time() < end and not works.stopping:
+        while self._letters.pending() and works.loop.time() < end and not works.stopping:
             works.wake.set()
             await asyncio.sleep(0.02)
         await works.commit_now()
-        return len(jobs)
+        return begun
 
     async def drop(self, ids: Sequence[int]) -> int:
         """Give dead letters up: their effects end as filtered."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
 from operator import attrgetter
 
+from millstream.delivery.backlog import Backlog
 from millstream.delivery.operation import Job
 from millstream.delivery.outcome import Outcome, Reason, State
 from millstream.eventlog.record import Offset
@@ -35,18 +37,22 @@ class Ledger:
     def __init__(self, decided: Offset, stored: Callable[[Offset], list[Outcome]]) -> None:
         self._stored = stored
         self._open: dict[Offset, _Open] = {}
-        self._undecided: dict[Offset, None] = {}
+        self._undecided: set[Offset] = set()
+        self._oldest: list[
+            Offset
+        ] = []  # a heap of them: what comes from the backlog is older than what is open
         self._changed: dict[Offset, None] = {}
         self.cursor: Offset = decided
+        self.backlog = Backlog()
 
     @property
     def decided(self) -> Offset:
         """The first undecided offset."""
-        return (
-            min(self._undecided, default=self.cursor)
-            if len(self._undecided) < 64
-            else next(iter(self._undecided))
-        )
+        oldest = self._oldest
+        while oldest and oldest[0] not in self._undecided:
+            heappop(oldest)
+        later = self.backlog.first
+        return min(oldest[0] if oldest else self.cursor, later if later is not None else self.cursor)
 
     @property
     def changes(self) -> int:
@@ -56,7 +62,8 @@ class Ledger:
     def open(self, offset: Offset, jobs: Iterable[Job]) -> None:
         """These effects of a new event are to be decided."""
         self._open[offset] = _Open(None, dict.fromkeys(jobs))
-        self._undecided[offset] = None
+        self._undecided.add(offset)
+        heappush(self._oldest, offset)
         if not self._open[offset].effects:
             raise ValueError(f"event {offset} has no effect: every event has an outcome")
 
@@ -74,6 +81,12 @@ class Ledger:
         entry.effects[job] = None
         return True
 
+    def become(self, job: Job, jobs: Iterable[Job]) -> None:
+        """An open effect that stood for these gives way to them."""
+        effects = self._open[job.offset].effects
+        del effects[job]
+        effects.update(dict.fromkeys(jobs))
+
     def decide(self, outcome: Outcome) -> None:
         """An effect has its outcome."""
         entry = self._open.get(outcome.job.offset)
@@ -81,7 +94,7 @@ class Ledger:
             return
         entry.effects[outcome.job] = outcome
         if None not in entry.effects.values():
-            self._undecided.pop(outcome.job.offset, None)
+            self._undecided.discard(outcome.job.offset)
             self._changed[outcome.job.offset] = None
 
     def is_open(self, job: Job) -> bool:

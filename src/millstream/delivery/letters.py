@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 
 from millstream.delivery.operation import Job
 from millstream.delivery.outcome import Outcome, Reason, State
@@ -12,15 +13,21 @@ from millstream.delivery.store import DeadLetter, DeliveryCommit
 from millstream.delivery.works import Works
 from millstream.eventlog.resolved import Resolution, Resolved, ResolvedReader, Status
 from millstream.spec import events
+from millstream.telemetry.fault import fault_of
+
+_log = logging.getLogger("millstream.delivery")
 
 
 class Letters:
     """Writes dead letters, and keeps those that are being redelivered until they have an outcome."""
 
-    def __init__(self, works: Works, reader: ResolvedReader, sink: Sink) -> None:
+    def __init__(
+        self, works: Works, reader: ResolvedReader, sink: Sink, quarantined: Callable[[], None]
+    ) -> None:
         self._works = works
         self._reader = reader
         self._sink = sink
+        self._quarantined = quarantined
         self._redelivered: dict[Job, DeadLetter] = {}
         works.before_commit.append(self._complete)
 
@@ -37,6 +44,15 @@ class Letters:
         self._redelivered[letter.job] = letter
         return True
 
+    def become(self, job: Job, jobs: Iterable[Job]) -> None:
+        """An effect that stood for these: its letter stays until all of them have an outcome."""
+        if letter := self._redelivered.pop(job, None):
+            self._redelivered.update(dict.fromkeys(jobs, letter))
+
+    def pending(self) -> bool:
+        """Whether something that is being redelivered has no outcome yet."""
+        return any(map(self._works.ledger.is_open, self._redelivered))
+
     def refused(self, job: Job, reason: Reason, detail: str, entry: Entry) -> None:
         """A row was refused for good: the letter with the request that was refused."""
         request = self._sink.describe(entry.kind, [entry.row], self._works.records)
@@ -44,7 +60,19 @@ class Letters:
 
     def unplanned(self, outcome: Outcome) -> None:
         """Planning ended in a dead letter: nothing was sent."""
+        if outcome.reason is Reason.QUARANTINED:
+            self._tell(outcome.job, outcome.detail)
         self.write(outcome.job, outcome.reason, outcome.detail, self._event_of(outcome.job), b"")
+
+    def poisoned(self, job: Job, error: Exception) -> None:
+        """Settling an effect raised: whatever HubSpot made of it, it is not tried again by itself."""
+        fault = fault_of(error)
+        self._tell(job, fault)
+        self.write(job, Reason.QUARANTINED, fault, self._event_of(job), b"")
+
+    def _tell(self, job: Job, fault: str) -> None:
+        at = {"destination": self._works.destination, "offset": job.offset, "mapping": job.mapping}
+        _log.error("an effect was quarantined", extra={**at, "effect": job.effect, "fault": fault})
 
     def write(self, job: Job, reason: Reason, detail: str, resolved: Resolved | None, request: bytes) -> None:
         """One dead letter and its outcome."""
@@ -63,7 +91,8 @@ class Letters:
             request[:65536],
         )
         self._works.commit.dead.append(letter)
-        self._redelivered.pop(job, None)
+        if reason is Reason.QUARANTINED:
+            self._quarantined()
         self._works.decide(job, State.DEAD_LETTERED, reason, detail[:1000])
 
     def _event_of(self, job: Job) -> Resolved | None:
@@ -74,10 +103,10 @@ class Letters:
         return as_resolved(letter) if letter is not None else None
 
     def _complete(self, commit: DeliveryCommit) -> None:
-        for job, letter in list(self._redelivered.items()):
-            if not self._works.ledger.is_open(job):
-                commit.dead_removed.append(letter.id)
-                del self._redelivered[job]
+        """A letter goes when all effects that came of it have an outcome; one that died again has a letter anew."""
+        open_ = {letter.id for job, letter in self._redelivered.items() if self._works.ledger.is_open(job)}
+        commit.dead_removed += {letter.id for letter in self._redelivered.values()} - open_
+        self._redelivered = {job: letter for job, letter in self._redelivered.items() if letter.id in open_}
 
 
 def as_resolved(letter: DeadLetter) -> Resolved:

@@ -7,16 +7,13 @@ goes behind the earlier writes of those records. See DESIGN "The engine", rules 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from millstream.delivery.statement import Statement
 from millstream.eventlog.record import Offset
-
-# A value to write, and when it was said: event time in ms, offset; the newest wins, None clears. A plain tuple, since
-# there is one for each property of each event in hand.
-Stamped = tuple[Any, int, Offset]
 
 
 class Key(NamedTuple):
@@ -32,11 +29,24 @@ class Key(NamedTuple):
     value: str
 
 
+def relation(object_type: str, kind: str, between: Iterable[Key]) -> Key:
+    """The name of what records are to each other: what it is, of which kind, and the records.
+
+    No two relations share one: a bar within a value is doubled, and what follows a single one is the next record.
+    """
+    ends = (f"{k.by}:{k.value}".replace("|", "||") for k in between)
+    return Key(object_type, kind, "|".join(ends))
+
+
 class Lane(IntEnum):
     """Live traffic goes before backfill (imports, old events, replays)."""
 
     LIVE = 0
     BACKFILL = 1
+
+
+# The effect of a mapping that came to none of its own: it failed before.
+WHOLE: Final = "mapping"
 
 
 class Job(NamedTuple):
@@ -46,22 +56,29 @@ class Job(NamedTuple):
     mapping: str
     effect: str
 
+    def covers(self, other: Job) -> bool:
+        """Whether it is that effect, or stands for it: for all of a mapping that failed as a whole, or of the event."""
+        if self == other or not self.mapping:
+            return self.offset == other.offset
+        return self.effect == WHOLE and self[:2] == other[:2]
+
 
 @dataclass(slots=True)
 class Write:
-    """Set `values` of the record `key`.
+    """Write what was `said` of the record `key`.
 
     `family` is the destination's word for what is written ("contact", "company", "property", "definition"); the
     sink chooses the call when the write becomes ready (`Sink.route`). `job` is None for support writes that no
     mapping asked for (a missing property, an ensured contact): they have no outcome of their own. `requires` names
     records whose earlier writes must be settled first; whether they succeeded is the sink's business at call time.
     `profile` is the person or account that the values come from. `extra` is opaque to the engine; the newest wins.
-    `partial` is False when `values` hold every mapped property of the profile, so that the record may be created.
+    `between` names the records of a relation, whose key is then `relation(…)` of them.
+    `partial` is False when it says every mapped property of the profile, so that the record may be created.
     """
 
     family: str
     key: Key
-    values: dict[str, Stamped]
+    said: Statement
     job: Job | None = None
     requires: tuple[Key, ...] = ()
     profile: str | None = None
@@ -69,6 +86,7 @@ class Write:
     notes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     lane: Lane = Lane.LIVE
+    between: tuple[Key, ...] = ()
 
 
 @dataclass(slots=True)

@@ -118,7 +118,7 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.FILTERED_BY_SAMPLE: "A destination filter samples, and the event is not in the sample.",
     Reason.NO_IDENTITY_YET: "It waits until its person has an email, a contact id or a user token.",
     Reason.ROW_RETRY: "HubSpot refused this record for the moment; it is tried again.",
-    Reason.INVALID_EMAIL: "The email address is not one.",
+    Reason.INVALID_EMAIL: "What is given as the email address is none.",
     Reason.UNKNOWN_PROPERTY: "HubSpot has no such property, and `unknown_properties` is `reject`.",
     Reason.MISSING_REQUIRED_PROPERTY: "The portal requires a property: map it, or use `api_version: 2026-03`.",
     Reason.MAPPING_FAILED: "The mapping could not be evaluated or gave invalid fields.",
@@ -127,7 +127,7 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.ATTEMPTS_EXHAUSTED: "Its record failed too often; the detail is the last failure.",
     Reason.AMBIGUOUS: "Several records in HubSpot fit; the detail says which property.",
     Reason.FILTER_FAILED: "A destination filter could not be evaluated; nothing was sent (fail closed).",
-    Reason.QUARANTINED: "Processing it raised an error; the detail is the traceback.",
+    Reason.QUARANTINED: "Handling it raised an error of ours; the detail says which and where. Redeliver it with a mended version.",
 }
 
 

@@ -6,6 +6,7 @@ A planner is pure given its current knowledge of the destination (its schema): i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,6 +36,23 @@ class Plan:
     operations: list[Operation] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
+
+    def only(self, jobs: AbstractSet[Job]) -> Plan:
+        """What these effects need of it, with the operations that nobody asked for; nothing for none."""
+        return Plan(
+            [o for o in self.operations if jobs and (o.job is None or o.job in jobs)],
+            [o for o in self.outcomes if o.job in jobs],
+            [w for w in self.waiting if w.job in jobs],
+        )
+
+    def mark(self) -> tuple[int, int, int]:
+        """How far it is, for `back_to`."""
+        return len(self.operations), len(self.outcomes), len(self.waiting)
+
+    def back_to(self, mark: tuple[int, int, int]) -> None:
+        """Take back what was added since."""
+        operations, outcomes, waiting = mark
+        del self.operations[operations:], self.outcomes[outcomes:], self.waiting[waiting:]
 
 
 class Records(Protocol):

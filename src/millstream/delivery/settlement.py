@@ -8,7 +8,8 @@ from operator import attrgetter
 from typing import assert_never
 
 from millstream.delivery.ledger import Ledger
-from millstream.delivery.operation import Job, Key
+from millstream.delivery.note import Note
+from millstream.delivery.operation import Job, Key, relation
 from millstream.delivery.outcome import Outcome, Reason, State
 from millstream.delivery.parking import MAX_TRIES, PARK_FROM_S
 from millstream.delivery.record_state import RecordState
@@ -47,23 +48,29 @@ class Settlement:
         self._gone_before: dict[Job, int] = {}
 
     def trim(self, entry: Entry, now_ms: int) -> bool:
-        """Leave out what the destination already has, or has newer. False when nothing is left: then it is settled."""
+        """Leave out what the destination already has, or has newer. False: nothing is left and it is settled, or it waits."""
         row = entry.row
         if isinstance(row, SendRow):
             return True
+        if row.between and not self._slots.rename(entry, self._relation(row)):
+            return False
         state = self._records.get(row.key)
         if state is None:
             return True
-        kept, older = state.news(row.values, fresh=now_ms - state.at_ms < self._resend_after_ms)
-        if kept:
-            row.values = kept
+        kept, older = state.news(row.said, fresh=now_ms - state.at_ms < self._resend_after_ms)
+        if kept.values:
+            row.said = kept
             return True
         if older:
-            self._outcome(entry, State.DELIVERED, Reason.OK, notes=("superseded",))
+            self._outcome(entry, State.DELIVERED, Reason.OK, notes=(Note.SUPERSEDED,))
         else:
             self._outcome(entry, State.FILTERED, Reason.UNCHANGED)
         self._slots.done(entry)
         return False
+
+    def _relation(self, row: WriteRow) -> Key:
+        """A relation goes by the ids that its records have now: of a record that was made anew nothing is known."""
+        return relation(row.key.object, row.key.by, map(self._records.resolve, row.between))
 
     async def settle(
         self, entry: Entry, result: Result, now_ms: int, alone: Callable[[Entry], Awaitable[None]]
@@ -97,9 +104,7 @@ class Settlement:
             key = Key(row.key.object, "id", result.id) if result.id is not None else row.key
             known = None if result.created else self._records.get(key)
             state = known or RecordState(key, result.id or row.key.value)
-            dropped = result.dropped
-            values = {n: v for n, v in row.values.items() if n not in dropped} if dropped else row.values
-            state.confirm(values, now_ms)
+            state.confirm(row.said.without(result.dropped), now_ms)
             names = {row.key, *result.aliases}
             self._records.learn(state, names)
             for alias in names:
@@ -113,15 +118,14 @@ class Settlement:
     ) -> None:
         row = entry.row
         if isinstance(row, WriteRow):
-            blamed = {p for p in result.properties if p in row.values}
-            left = {n: v for n, v in row.values.items() if n not in blamed}
-            if blamed and left:
-                note = tuple(f"value_rejected:{p}" for p in sorted(blamed))
-                row.values = left
+            blamed = {p for p in result.properties if p in row.said.values}
+            left = row.said.without(blamed)
+            if blamed and left.values:
+                note = tuple(Note.VALUE_REJECTED.of(p) for p in sorted(blamed))
+                row.said = left
                 row.extra = {**row.extra, "notes": (*row.extra.get("notes", ()), *note)}
                 for op in entry.contributions:
-                    for name in blamed:
-                        op.values.pop(name, None)
+                    op.said = op.said.without(blamed)
                 self._slots.again(entry)
                 return
             if len(row.jobs) > 1:
@@ -154,10 +158,8 @@ class Settlement:
         assert isinstance(entry.row, WriteRow)
         for key in (entry.row.key, *result.also):
             self._records.forget(key)
-        jobs = jobs_of(entry)
-        self._slots.done(entry)
         again: list[Job] = []
-        for job in jobs:
+        for job in jobs_of(entry):
             self._gone_before[job] = self._gone_before.get(job, 0) + 1
             if self._gone_before[job] > _MAX_GONE:
                 del self._gone_before[job]
@@ -165,6 +167,8 @@ class Settlement:
             else:
                 again.append(job)
         self._hooks.replan(again)
+        self._slots.rehang(entry)
+        self._slots.done(entry)
 
     def _outcome(
         self, entry: Entry, state: State, reason: Reason, detail: str = "", notes: tuple[str, ...] = ()

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
-from millstream.delivery.operation import Job, Key, Lane, Stamped
+from millstream.delivery.operation import Job, Key, Lane
 from millstream.delivery.outcome import Reason
 from millstream.delivery.plan import Records
+from millstream.delivery.statement import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +37,18 @@ class WriteRow:
 
     family: str
     key: Key
-    values: dict[str, Stamped]
+    said: Statement
     jobs: list[Job]
     requires: tuple[Key, ...] = ()
     profile: str | None = None
     partial: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
     lane: Lane = Lane.LIVE
+    between: tuple[Key, ...] = ()
 
     def value(self, name: str) -> Any:
         """One of the values, whenever it was said."""
-        return self.values[name][0]
+        return self.said.values[name]
 
 
 @dataclass(slots=True)

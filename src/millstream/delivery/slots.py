@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -52,7 +52,7 @@ class Slots:
         self._kinds = kinds
         self._route = route
         self._slots: dict[Key, Slot] = {}
-        self._ready: dict[tuple[str, Lane], deque[Entry]] = {}
+        self._ready: defaultdict[tuple[str, Lane], deque[Entry]] = defaultdict(deque)
         self.pending = 0
 
     # --- adding ------------------------------------------------------------------------------------------------------
@@ -70,7 +70,16 @@ class Slots:
             return target
         entry = Entry(
             WriteRow(
-                op.family, op.key, op.values, [], op.requires, op.profile, op.partial, op.extra, op.lane
+                op.family,
+                op.key,
+                op.said,
+                [],
+                op.requires,
+                op.profile,
+                op.partial,
+                op.extra,
+                op.lane,
+                op.between,
             ),
             now,
         )
@@ -157,6 +166,11 @@ class Slots:
             follower.need -= 1
             self._maybe_ready(follower)
 
+    def rehang(self, entry: Entry) -> None:
+        """What hangs on the entry goes behind what was written of the same records since."""
+        for follower in entry.after:
+            self._hang(follower, follower.row.requires)
+
     def again(self, entry: Entry) -> None:
         """Back to the front of its queue; a waiting write of its record folds into it."""
         for slot in entry.slots:
@@ -180,6 +194,19 @@ class Slots:
                 self._slots[key] = self._slots[canonical] = slot
             return
         self._merge(ours, theirs)
+
+    def rename(self, entry: Entry, name: Key) -> bool:
+        """A taken entry's record turns out to be called `name`. False when another write of it has left: it waits."""
+        row = entry.row
+        assert isinstance(row, WriteRow)
+        slot = self._slots.get(name)
+        other = slot.current if slot is not None and slot not in entry.slots else None
+        late = other is not None and other.state in {"flying", "resting"}
+        if late:
+            entry.state = "held"
+        self.join(row.key, name)
+        row.key = name
+        return not late
 
     # --- within ------------------------------------------------------------------------------------------------------
 
@@ -227,13 +254,9 @@ class Slots:
     def _fold(self, target: Entry, op: Write) -> None:
         row = target.row
         assert isinstance(row, WriteRow)
-        if row.values is target.contributions[0].values:  # shared until another write joins
-            row.values = dict(row.values)
-        values = row.values
-        for name, stamped in op.values.items():
-            known = values.get(name)
-            if known is None or stamped[1:] >= known[1:]:
-                values[name] = stamped
+        if row.said is target.contributions[0].said:  # shared until another write joins
+            row.said = row.said.copy()
+        row.said.fold(op.said)
         if op.job is not None:
             row.jobs.append(op.job)
         row.partial = row.partial and op.partial
@@ -265,7 +288,7 @@ class Slots:
             return
         entry.state = "ready"
         entry.kind = self._route(entry.row)
-        queue = self._ready.setdefault((entry.kind, entry.lane), deque())
+        queue = self._ready[entry.kind, entry.lane]
         if front:
             queue.appendleft(entry)
         else:

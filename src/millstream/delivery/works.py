@@ -27,6 +27,7 @@ class DeliverySettings:
     shadow: bool = False
     enabled: bool = True
     window: int = 30_000
+    backlog: int = 1_000_000
     max_calls: int = 16
     linger_s: float = 0.5
     in_doubt_s: float = 30.0
@@ -56,7 +57,7 @@ class Works:
         position = store.position(destination) or Position(0, 0, 0)
         self.start = position.start
         # Nothing is sent before the reader has passed where it had read to.
-        self.hold_until = position.read_to
+        self.hold_until = self._kept_to = position.read_to
         self.ledger = Ledger(position.decided, lambda offset: store.outcomes(destination, offset))
         self.records = RecordBook(store, destination)
         self.slots = Slots(sink.kinds, lambda row: sink.route(row, self.records))
@@ -83,10 +84,14 @@ class Works:
         """Whether the reader has not come back yet to where it had read before a restart."""
         return self.ledger.cursor < min(self.hold_until, end)
 
+    def unsaved(self, job: Job) -> bool:
+        """Whether it is not on disk that this was read: behind a kill we would not hold until it is read again."""
+        return job.offset >= self._kept_to
+
     async def commit_if_due(self) -> None:
         """Commit when the last one is long enough ago and there is something new."""
         due = self.loop.time() - self._committed_at >= self.settings.commit_every_s
-        if due and (self.ledger.changes or self.commit.position.read_to < self.ledger.cursor):
+        if due and (self.ledger.changes or self._kept_to < self.ledger.cursor):
             await self.commit_now()
 
     async def commit_now(self) -> None:
@@ -100,6 +105,7 @@ class Works:
             complete(commit)
         self.commit = DeliveryCommit(self.destination, commit.position)
         await self.store.commit(commit)
+        self._kept_to = commit.position.read_to
         self.records.committed()
         for offset in commit.outcomes:
             self.received.pop(offset, None)

@@ -6,6 +6,7 @@ properties allowed. A filter that cannot be evaluated stops the event, visibly (
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,7 +14,9 @@ from typing import Any, Final
 
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.consent import consented
+from millstream.mapping.paths import path_getter
 from millstream.mapping.trigger import Trigger, parse_trigger
+from millstream.mapping.values import missing
 from millstream.spec.events import Event
 from millstream.workspace.model import Destination, Filter
 
@@ -47,6 +50,12 @@ class _Ready:
     given: Filter
     trigger: Trigger
 
+    def draws(self, message_id: str, view: View) -> bool:
+        """Whether an event is among the sample: all that have the same value at its path are, or none of them is."""
+        given = self.given
+        value = path_getter(given.path)(view) if given.path else None
+        return sampled(message_id if missing(value) else json.dumps(value), given.name, given.percent)
+
 
 class Admission:
     """The rules of one destination. `names`: how events call it in `integrations`, besides its own name."""
@@ -72,6 +81,10 @@ class Admission:
             return Stopped(State.FILTERED, Reason.FILTERED_BY_CONSENT)
         if not self.named(event.integrations):
             return Stopped(State.FILTERED, Reason.FILTERED_BY_INTEGRATIONS)
+        return self.gate(event.message_id, view)
+
+    def gate(self, message_id: str, view: View) -> Stopped | None:
+        """Why filters let nothing of the event through; None when they do."""
         for ready in self._gates:
             given = ready.given
             try:
@@ -80,20 +93,22 @@ class Admission:
                 detail = f"{given.name}: {type(error).__name__}: {error}"[:500]
                 return Stopped(State.DEAD_LETTERED, Reason.FILTER_FAILED, detail)
             if given.kind == "sample":
-                if matches and not sampled(event.message_id, given.name, given.percent):
+                if matches and not ready.draws(message_id, view):
                     return Stopped(State.FILTERED, Reason.FILTERED_BY_SAMPLE, given.name)
             elif matches is (given.kind == "drop"):
                 return Stopped(State.FILTERED, Reason.FILTERED_BY_RULES, given.name)
         return None
 
-    def edit(self, view: View) -> View:
+    def edit(self, view: View, *seen: View) -> View:
         """What is left of an event once filters took properties away. The view itself when none does.
 
-        Raises `FilterFailed`: nobody may see what a filter that does not work was to take away.
+        A filter applies when its trigger holds for the view or for one of `seen`: the event as it came, where the view
+        was made of it and lacks what a trigger may ask for. Raises `FilterFailed`: nobody may see what a filter that
+        does not work was to take away.
         """
         for ready in self._edits:
             try:
-                matches = ready.trigger.matches(view)
+                matches = any(map(ready.trigger.matches, (view, *seen)))
             except Exception as error:
                 raise FilterFailed(f"{ready.given.name}: {type(error).__name__}: {error}"[:500]) from error
             if matches:
@@ -132,9 +147,9 @@ def _updates_consent(event: Event) -> bool:
     return event.type == "track" and event.event == _CONSENT_UPDATED
 
 
-def sampled(message_id: str, name: str, percent: float) -> bool:
-    """Whether an event is among the sample. It follows from its id, so that a redelivery decides the same."""
-    digest = blake2b(f"{name}\x00{message_id}".encode(errors="surrogatepass"), digest_size=8).digest()
+def sampled(what: str, name: str, percent: float) -> bool:
+    """Whether it is among the sample. That follows from what it is alone, so that a redelivery decides the same."""
+    digest = blake2b(f"{name}\x00{what}".encode(errors="surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64 * 100 < percent
 
 

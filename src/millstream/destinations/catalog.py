@@ -13,6 +13,10 @@ class DestinationCatalog:
         """The known kinds."""
         return ("hubspot",)
 
+    def default_trigger(self, kind: str, action: str) -> str:
+        """The action's own trigger."""
+        return hubspot.default_trigger(action) if kind == "hubspot" else "none"
+
     def expand(self, destination: Destination) -> Destination:
         """The destination with its preset's mappings."""
         return hubspot.expand(destination) if destination.kind == "hubspot" else destination

@@ -115,7 +115,7 @@ def _number(value: Any) -> Any:
 
 def _integer(value: Any) -> Any:
     found = _number(value)
-    if float(found).is_integer():
+    if isinstance(found, int) or found.is_integer():
         return int(found)
     raise _Unfit
 
@@ -123,10 +123,11 @@ def _integer(value: Any) -> Any:
 def _boolean(value: Any) -> Any:
     if isinstance(value, bool):
         return value
-    if value in {"true", 1} and not isinstance(value, float):
-        return True
-    if value in {"false", 0} and not isinstance(value, float):
-        return False
+    if isinstance(value, str | int):  # whatever else it is may not even be comparable
+        if value in {"true", 1}:
+            return True
+        if value in {"false", 0}:
+            return False
     raise _Unfit
 
 

@@ -26,7 +26,11 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An action: what a mapping can do. `plan(context, fields)` adds operations to the context's plan."""
+    """An action: what a mapping can do. `plan(context, fields)` adds operations to the context's plan.
+
+    `default_trigger` is that of a mapping which gives none. `irrevocable`: nothing brings back what it takes away, so
+    that it never runs for every event.
+    """
 
     slug: str
     title: str
@@ -34,6 +38,7 @@ class Action:
     default_trigger: str
     fields: tuple[Field, ...]
     plan: Callable[[Any, Mapping[str, Any]], None]
+    irrevocable: bool = False
 
     def mapping(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The full field mapping: the user's over the defaults."""

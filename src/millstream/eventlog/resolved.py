@@ -33,7 +33,7 @@ class Resolution(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tru
     offset. `superseded` names traits whose value in this event is older than what the profile has. `gained_address`
     is true when this event gave its profile its first way to be reached (email, contact id, user token), also by
     merging: whatever waits for that profile goes out behind it. `note` is the trace's remark (a refused merge, the
-    traceback of a quarantined event). `results` holds what this event made of traits other than by saying them:
+    fault of a quarantined event). `results` holds what this event made of traits other than by saying them:
     the values after Amplitude's operations, None for removed ones.
     """
 

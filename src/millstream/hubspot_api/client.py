@@ -31,7 +31,11 @@ class Answer:
 
     def json(self) -> Any:
         """The body decoded; an empty body is an empty object."""
-        return msgspec.json.decode(self.body) if self.body else {}
+        return self.read(Any)
+
+    def read(self, kind: Any) -> Any:
+        """The body as that type."""
+        return msgspec.json.decode(self.body or b"{}", type=kind)
 
 
 class Client:

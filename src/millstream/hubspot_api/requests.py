@@ -8,13 +8,18 @@ from urllib.parse import quote
 
 import msgspec
 
+from millstream.hubspot_api.written import Written
+
 Pool = Literal["general", "search", "associations", "events"]
 DATED: Final = ("2026-03", "2026-09")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call. `family` names what a refusal concerns: contacts, companies, schemas, associations, events and so on."""
+    """One call. `family` names what a refusal concerns: contacts, companies, schemas, associations, events and so on.
+
+    `answer` is the type that the answer is read as.
+    """
 
     method: str
     path: str
@@ -22,6 +27,7 @@ class Request:
     family: str
     body: bytes = b""
     query: dict[str, str] = field(default_factory=dict)
+    answer: Any = Any
 
 
 class Operations:
@@ -46,9 +52,13 @@ class Operations:
 
     def batch(self, object_type: str, action: str, inputs: list[dict[str, Any]], **more: Any) -> Request:
         """`POST …/{type}/batch/{read|create|update|upsert|archive}`."""
-        body = msgspec.json.encode({"inputs": inputs, **more})
         return Request(
-            "POST", f"{self._objects}/{quote(object_type)}/batch/{action}", "general", object_type, body
+            "POST",
+            f"{self._objects}/{quote(object_type)}/batch/{action}",
+            "general",
+            object_type,
+            msgspec.json.encode({"inputs": inputs, **more}),
+            answer=Written if action in {"create", "update", "upsert"} else Any,
         )
 
     def search(self, object_type: str, body: dict[str, Any]) -> Request:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from millstream.ingest.dialects.segment import Malformed
+from millstream.ingest.repair import repaired
 from millstream.ingest.request import TooLarge
 
 _decoder = msgspec.json.Decoder()
@@ -50,12 +51,22 @@ def _inflate(inflater: Any, raw: bytes, limit: int) -> bytes:
 
 
 def decode(raw: bytes) -> Any:
-    """JSON → Python. Raises `Malformed`, also for what is nested beyond any use."""
+    """JSON → Python; what is almost JSON is repaired. Raises `Malformed`, also for what is nested beyond any use."""
     if not raw.strip():
         raise Malformed("invalid_json", "the body is empty")
     try:
-        return _decoder.decode(raw)
+        return _decoded(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed("invalid_json", str(error)[:200]) from None
     except RecursionError:
         raise Malformed("too_deep", "the body is nested too deeply") from None
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        try:
+            return _decoder.decode(repaired(raw))
+        except ValueError:
+            raise error from None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from millstream.mapping import bounds
 from millstream.mapping.directives import DIRECTIVES, Evaluate
 from millstream.mapping.errors import MappingFailed, MappingInvalid, MappingProblem
-from millstream.mapping.output import begin
+from millstream.mapping.output import begin, held
 from millstream.mapping.validate import METADATA, validate
 from millstream.mapping.values import UNDEFINED, kind_of
 
@@ -27,13 +28,16 @@ class CompiledMapping:
             raise MappingFailed(f"data must be an object, got {kind_of(event)}")
         begin()
         try:
-            return self._evaluate(event)
+            return held(self._evaluate(event))
         except RecursionError:
             raise MappingFailed("the event is nested too deeply for this mapping") from None
 
 
 def compile_mapping(mapping: Any) -> CompiledMapping:
     """Compile a mapping. Raises `MappingInvalid` with every problem and its path."""
+    problems = list(bounds.problems(mapping))
+    if problems:
+        raise MappingInvalid(problems)
     mapping = _rooted(mapping)
     problems = list(validate(mapping))
     if problems:
@@ -62,21 +66,33 @@ def _rooted(mapping: Any) -> Any:
 
 
 def _compile(mapping: Any, where: str) -> Evaluate:
+    """A part that was validated; in arrays and literals Segment looks only when it runs."""
     if isinstance(mapping, dict):
-        named = next((k for k in mapping if k.startswith("@")), None)
+        named = _directive_of(mapping)
         if named is None:
             return _object({str(k): _compile(v, f"{where}/{k}") for k, v in mapping.items()})
-        directive = DIRECTIVES.get(named)
-        others = [k for k in mapping if k not in {named, METADATA}]
-        if directive is None or others:
-            return _fails(f"{named} is not a valid directive, got undefined")
-        problems = list(validate(mapping, where))
-        if problems:  # inside arrays Segment looks only when it runs
-            return _fails(" ".join(map(str, problems)))
-        return directive(mapping[named], f"{where}/{named}", _compile)
+        inner = _unseen if named == "@literal" else _compile
+        return DIRECTIVES[named](mapping[named], f"{where}/{named}", inner)
+    return _unseen(mapping, where)
+
+
+def _unseen(mapping: Any, where: str) -> Evaluate:
+    """A part that nobody has validated yet: a directive in it that is wrong fails when it runs."""
     if isinstance(mapping, list):
-        return _array([_compile(v, where) for v in mapping])
-    return lambda _event: mapping
+        return _array([_unseen(v, where) for v in mapping])
+    if not isinstance(mapping, dict):
+        return lambda _event: mapping
+    named = _directive_of(mapping)
+    if named is None:
+        return _object({str(k): _unseen(v, f"{where}/{k}") for k, v in mapping.items()})
+    if named not in DIRECTIVES or any(k not in {named, METADATA} for k in mapping):
+        return _fails(f"{named} is not a valid directive, got undefined")
+    problems = list(validate(mapping, where))
+    return _fails(" ".join(map(str, problems))) if problems else _compile(mapping, where)
+
+
+def _directive_of(mapping: dict[str, Any]) -> str | None:
+    return next((k for k in mapping if k.startswith("@")), None)
 
 
 def _object(fields: dict[str, Evaluate]) -> Evaluate:

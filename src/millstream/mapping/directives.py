@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from millstream.mapping.bounds import weight
 from millstream.mapping.errors import MappingFailed, MappingInvalid, MappingProblem
 from millstream.mapping.liquid import compile_liquid
-from millstream.mapping.output import produce, produce_items
+from millstream.mapping.output import produce, produce_items, repeat
 from millstream.mapping.paths import PathError, path_getter, steps
 from millstream.mapping.values import (
     UNDEFINED,
@@ -85,7 +86,9 @@ def condition(argument: Any, where: str, compile_: Compile) -> Evaluate:
     otherwise = compile_(argument["else"], f"{where}/else") if truthy(argument.get("else")) else _undefined
     if truthy(argument.get("exists", UNDEFINED)):
         test = compile_(argument["exists"], f"{where}/exists")
-        itself = to_json(argument["exists"]) == to_json(argument.get("then"))
+        # Equal in Python, which is quick to see, is not yet equal in JSON: 1 and true, the order of keys.
+        same = argument["exists"] == argument.get("then")
+        itself = same and to_json(argument["exists"]) == to_json(argument["then"])
 
         def exists(event: Any) -> Any:
             value = test(event)
@@ -156,7 +159,7 @@ def replace(argument: Any, where: str, compile_: Compile) -> Evaluate:
         if not isinstance(found, str):
             return ""
         for pattern, substitution in patterns:
-            found = pattern.sub(substitution, found, count=count)
+            found = pattern.sub(substitution, produce(found, 2), count=count)
         return produce(found)
 
     return evaluate
@@ -172,6 +175,7 @@ def array_path(argument: Any, where: str, compile_: Compile) -> Evaluate:
     if not isinstance(shape, dict) or not shape:
         return root
     item_of = compile_(shape, where)
+    cost = weight(shape)
 
     def evaluate(event: Any) -> Any:
         found = root(event)
@@ -179,7 +183,7 @@ def array_path(argument: Any, where: str, compile_: Compile) -> Evaluate:
             found = [found]
         if not isinstance(found, list):
             return found
-        produce_items(len(found))
+        repeat(len(found), cost)
         return [None if (made := item_of(item)) is UNDEFINED else made for item in found]
 
     return evaluate
@@ -229,7 +233,7 @@ def json_text(argument: Any, where: str, compile_: Compile) -> Evaluate:
 
         def encode(event: Any) -> Any:
             found = value(event)
-            return UNDEFINED if found is UNDEFINED else produce(to_json(found))
+            return UNDEFINED if found is UNDEFINED else produce(to_json(found), 4)
 
         return encode
     if mode != "decode":
@@ -239,6 +243,7 @@ def json_text(argument: Any, where: str, compile_: Compile) -> Evaluate:
         found = value(event)
         if not isinstance(found, str):
             return found
+        produce(found)
         try:
             return json.loads(found, parse_constant=_no_constant)
         except (ValueError, RecursionError):
@@ -264,6 +269,7 @@ def merge(argument: Any, where: str, compile_: Compile) -> Evaluate:
         for part in parts:
             value = part(event)
             if isinstance(value, dict):
+                produce_items(len(value))
                 found.update(value)
             elif isinstance(value, list | str):
                 produce_items(len(value))

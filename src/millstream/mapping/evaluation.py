@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from millstream.mapping.compile import compile_mapping
 from millstream.mapping.errors import MappingError
+from millstream.mapping.output import MAX_BYTES
 from millstream.mapping.trigger import TriggerError, parse_trigger
 from millstream.mapping.values import UNDEFINED
+
+# The longest line that is looked at: reading it takes 10 ms, and no event is larger by far.
+MAX_LINE: Final = 2_000_000
 
 
 def evaluate_line(line: bytes) -> bytes:
     """The answer to one line; `output` is absent when the result is undefined."""
-    return msgspec.json.encode(_answer(line))
+    if len(line) > MAX_LINE:
+        return msgspec.json.encode({"error": f"the line is longer than {MAX_LINE} bytes"})
+    answer = msgspec.json.encode(_answer(line))
+    if len(answer) > MAX_BYTES:
+        return msgspec.json.encode({"error": f"the output is larger than {MAX_BYTES} bytes"})
+    return answer
 
 
 def _answer(line: bytes) -> dict[str, Any]:

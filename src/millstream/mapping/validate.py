@@ -8,8 +8,6 @@ from typing import Any, Final
 from millstream.mapping.errors import MappingProblem
 from millstream.mapping.values import UNDEFINED, kind_of
 
-MAX_DEPTH: Final = 64
-
 Problems = Iterator[MappingProblem]
 Check = Callable[[Any, str], Problems]
 
@@ -17,22 +15,14 @@ Check = Callable[[Any, str], Problems]
 METADATA: Final = "_metadata"
 
 
-def validate(mapping: Any, path: str = "", depth: int = 0) -> Problems:
-    """All problems of a mapping."""
-    if depth > MAX_DEPTH:
-        yield MappingProblem(path[:80] or "/", f"is nested deeper than {MAX_DEPTH}")
-        return
-    if isinstance(mapping, list):
-        for item in mapping:
-            if isinstance(item, dict | list) and nested_too_deep(item, MAX_DEPTH - depth):
-                yield MappingProblem(path or "/", f"is nested deeper than {MAX_DEPTH}")
-        return
+def validate(mapping: Any, path: str = "") -> Problems:
+    """All problems of a mapping within `bounds`. Arrays are not looked into, as Segment does not."""
     if not isinstance(mapping, dict):
         return
     named = [k for k in mapping if k.startswith("@")]
     if not named:
         for key, value in mapping.items():
-            yield from validate(value, f"{path}/{key}", depth + 1)
+            yield from validate(value, f"{path}/{key}")
         return
     count = sum(1 for k in mapping if k != METADATA)
     if count != 1:
@@ -58,21 +48,6 @@ def is_directive(value: Any) -> bool:
         and any(k.startswith("@") for k in value)
         and sum(1 for k in value if k != METADATA) == 1
     )
-
-
-def nested_too_deep(value: Any, deepest: int) -> bool:
-    """Whether a value nests deeper than allowed; without recursion."""
-    level = [value]
-    for _ in range(deepest + 1):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _named(value: Any) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from millstream.mapping.output import produce_items
+
 
 class Undefined:
     """The one value of its kind: what a path gives that is not there. Falsy; not JSON's null."""
@@ -95,6 +97,10 @@ def to_text(value: Any) -> str:
     return "[object Object]" if isinstance(value, dict) else str(value)
 
 
+# `json.dumps` makes an encoder for each text when it is told how.
+_quoted: Final = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def to_json(value: Any) -> str:
     """A value as `JSON.stringify` prints it."""
     if isinstance(value, dict):
@@ -109,11 +115,12 @@ def to_json(value: Any) -> str:
     if isinstance(value, int | float):
         text = number_text(value)
         return "null" if text in {"NaN", "Infinity", "-Infinity"} else text
-    return json.dumps(value, ensure_ascii=False)
+    return _quoted(value)
 
 
 def without_nulls(value: Any) -> Any:
     """An object with nulls taken out at every depth, but not inside arrays."""
     if not isinstance(value, dict):
         return value
+    produce_items(len(value))
     return {k: without_nulls(v) for k, v in value.items() if not missing(v)}

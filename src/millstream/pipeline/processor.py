@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ import msgspec
 
 from millstream.eventlog import rejection
 from millstream.eventlog.dedupe import Dedupe
+from millstream.eventlog.failure import StorageFailed
 from millstream.eventlog.log import EventLog
 from millstream.eventlog.record import Block, Kind, Offset
 from millstream.eventlog.resolved import Annotation, Resolution, Status
@@ -25,6 +25,7 @@ from millstream.pipeline.step import Step
 from millstream.pipeline.store import ProcessorStore
 from millstream.spec import events
 from millstream.spec.events import Claim
+from millstream.telemetry.fault import fault_of
 
 _log = logging.getLogger("millstream.processor")
 
@@ -77,31 +78,29 @@ class Processor:
         blocks = [b for b in self._log.read(start, self._settings.step_events) if b.end > start]
         if not blocks:
             return 0
-        try:
-            step, fresh = await self._steps(blocks, careful=False)
-        except _EventRaised:
-            step, fresh = await self._steps(blocks, careful=True)
-        await self._store.commit(step.finish())
         newest = max(max(b.received_ms) for b in blocks)
-        self._dedupe.add(fresh, newest)
         self._dedupe.expire(newest)
+        try:
+            step, met = await self._steps(blocks, careful=False)
+        except _EventRaised:
+            step, met = await self._steps(blocks, careful=True)
+        await self._store.commit(step.finish())
+        self._dedupe.add(met, newest)
         return blocks[-1].end - start
 
     async def _steps(self, blocks: Sequence[Block], *, careful: bool) -> tuple[Step, set[int]]:
-        """All the blocks' events in slices; the step to commit and the hashes of messages that are new."""
+        """All the blocks' events in slices; the step to commit and the hashes of the messages that were met."""
         step = Step(self._store, self._settings.company_group_types, blocks[-1].end)
-        fresh: set[int] = set()
+        met: set[int] = set()
         for block in blocks:
             resolutions: list[Resolution] = []
             for at in range(0, len(block), self._settings.slice_events):
-                resolutions += self._slice(step, block, at, fresh, careful=careful)
+                resolutions += self._slice(step, block, at, met, careful=careful)
                 await asyncio.sleep(0)
             step.commit.annotations.append(Annotation(block.base, resolutions))
-        return step, fresh
+        return step, met
 
-    def _slice(
-        self, step: Step, block: Block, at: int, fresh: set[int], *, careful: bool
-    ) -> list[Resolution]:
+    def _slice(self, step: Step, block: Block, at: int, met: set[int], *, careful: bool) -> list[Resolution]:
         """The resolutions of up to `slice_events` records of a block."""
         end = min(at + self._settings.slice_events, len(block))
         todo: list[tuple[Offset, int, Claim]] = []
@@ -110,10 +109,11 @@ class Processor:
             if block.kinds[i] == Kind.REJECTED:
                 found[i] = Resolution(Status.REJECTED)
                 step.commit.rejections.append(rejection.of_block(block, i))
-            elif block.id_hashes[i] in fresh or self._dedupe.seen(block.id_hashes[i]):
+            elif block.id_hashes[i] in met or self._dedupe.seen(block.id_hashes[i]):
+                met.add(block.id_hashes[i])  # the window begins anew, as it would by a restart
                 found[i] = Resolution(Status.DUPLICATE)
             else:
-                fresh.add(block.id_hashes[i])
+                met.add(block.id_hashes[i])
                 try:
                     todo.append((i, block.times_ms[i], events.decode_claim(block.bodies[i])))
                 except msgspec.MsgspecError as error:
@@ -151,10 +151,13 @@ def _carefully(step: Step, base: Offset, todo: _Todo) -> dict[int, Resolution]:
         try:
             found[i] = step.resolve(claim, said, base + i, time_ms)
             step.fold((said,))
-        except Exception:  # noqa: BLE001  (a poisoned event must not stop every destination)
+        except StorageFailed:  # no event's fault: all of it is done again
+            raise
+        except Exception as error:  # noqa: BLE001  (a poisoned event must not stop every destination)
             step.restore(mark)
-            _log.exception("event quarantined", extra={"offset": base + i})
-            found[i] = Resolution(Status.QUARANTINED, note=traceback.format_exc(limit=-5)[-2000:])
+            fault = fault_of(error)
+            _log.error("event quarantined", extra={"offset": base + i, "fault": fault})
+            found[i] = Resolution(Status.QUARANTINED, note=fault)
     return found
 
 
@@ -171,7 +174,8 @@ def rebuild(dedupe: Dedupe, log: EventLog, position: Offset, window_ms: int) -> 
         if not blocks:
             return
         for block in blocks:
-            for i in range(min(len(block), position - block.base)):
-                if block.kinds[i] != Kind.REJECTED:
-                    dedupe.add((block.id_hashes[i],), block.received_ms[i])
+            # Whole blocks, since each call costs as much as a message: what a block holds was received together.
+            done = range(min(len(block), position - block.base))
+            hashes = [block.id_hashes[i] for i in done if block.kinds[i] != Kind.REJECTED]
+            dedupe.add(hashes, max(block.received_ms))
         offset = blocks[-1].end

@@ -10,7 +10,7 @@ from millstream.eventlog.record import Offset
 from millstream.eventlog.resolved import Resolution, Status
 from millstream.pipeline.store import ProcessorCommit, ProcessorStore
 from millstream.profiles import traits
-from millstream.profiles.identifiers import EventIds, event_ids
+from millstream.profiles.identifiers import EMAIL, EventIds, event_ids
 from millstream.profiles.identity import Decision, decide
 from millstream.profiles.profile import ExternalId, Profile
 from millstream.profiles.stored import pack, unpack
@@ -63,8 +63,11 @@ class Step:
             note = None if claim.type == "group" else "no identifier that identifies"
             return Resolution(Status.NEW, account=account.id if account else None, note=note)
         person, absorbed_waiting, note = self._person(ids, offset, time_ms)
-        had_email = "email" in person.ids
-        person.see(ids if note is None else self._owned(ids, person.id), time_ms)
+        had_email = "email" in person.ids or bool(person.borrowed)
+        if note is None:
+            person.see(ids, time_ms)
+        else:
+            self._see_divided(person, ids, time_ms)
         change = self._apply_traits(person, claim, offset, time_ms)
         for member in said.members:
             owner = self._owners.get(member) or self._new(member, "account", offset, time_ms).id
@@ -167,8 +170,13 @@ class Step:
                 return None
         return first
 
-    def _owned(self, ids: list[ExternalId], profile: str) -> list[ExternalId]:
-        return [e for e in ids if self._owners.get(e) == profile]
+    def _see_divided(self, person: Profile, ids: list[ExternalId], time_ms: int) -> None:
+        """Note ids that are not all the person's: an address among the others was said of them all the same."""
+        mine = [e for e in ids if self._owners.get(e) == person.id]
+        person.see(mine, time_ms)
+        for external in ids:
+            if external.namespace == EMAIL and external not in mine:
+                person.borrow(external.value, time_ms)
 
     def _new(self, external: ExternalId, kind: str, offset: Offset, time_ms: int) -> Profile:
         """A profile whose id follows from the offset and what it is made for: the same when run again.

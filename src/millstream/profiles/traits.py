@@ -186,7 +186,7 @@ def _after(operation: TraitOperation, before: Any) -> Any:
         case "set":
             return value
         case "setOnce":
-            return value if before is None and value not in {"EMPTY", None} else _SAME
+            return value if before is None and value is not None and value != "EMPTY" else _SAME
         case "unset":
             return None if before is not None else _SAME
         case "add":
@@ -216,9 +216,9 @@ def _sum(before: Any, value: Any) -> Any:
         total = start + add
     except (TypeError, ValueError, OverflowError):
         return _SAME
-    if not isinstance(total, float):
+    if isinstance(total, int):
         return total
-    if not isfinite(total):
+    if not isinstance(total, float) or not isfinite(total):  # lists have a sum too
         return _SAME
     return int(total) if total.is_integer() else total
 

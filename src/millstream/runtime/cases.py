@@ -11,7 +11,7 @@
         requests:                                 # "*" stands for anything
           - request: POST /events/2026-09/send/batch
             body: {inputs: [{eventName: pe1_order_completed, email: jane@x.example, uuid: "*", …}]}
-        outcomes: {track to event/event: ok}      # or instead of requests
+        outcomes: {track to event/event: ok}      # or instead of requests; for several events a list, one each
 
 Every case runs against a portal of its own in the sandbox, through the code that delivers.
 """
@@ -70,7 +70,7 @@ class Case:
     before: list[Any]
     events: list[Any]
     requests: list[Any] | None
-    outcomes: dict[str, str] | None
+    outcomes: dict[str, str] | list[dict[str, str]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +102,18 @@ def _case(where: str, given: Any) -> Case:
         raise CaseInvalid(f"{where}: unknown key {unknown[0]}; there are: {', '.join(_KEYS)}")
     events = given.get("events", [given["event"]] if "event" in given else [])
     requests, outcomes = given.get("requests"), given.get("outcomes")
-    for name, value, kind in (
-        ("events", events, list),
-        ("before", given.get("before", []), list),
-        ("hubspot", given.get("hubspot", {}), dict),
-        ("requests", [] if requests is None else requests, list),
-        ("outcomes", {} if outcomes is None else outcomes, dict),
-    ):
-        if not isinstance(value, kind):
-            raise CaseInvalid(f"{where}: {name} must be a {kind.__name__}")
+    each = outcomes if isinstance(outcomes, list) else []
+    wanted: list[tuple[str, Any, tuple[type, ...]]] = [
+        ("events", events, (list,)),
+        ("before", given.get("before", []), (list,)),
+        ("hubspot", given.get("hubspot", {}), (dict,)),
+        ("requests", [] if requests is None else requests, (list,)),
+        ("outcomes", {} if outcomes is None else outcomes, (dict, list)),
+        *(("outcomes of an event", one, (dict,)) for one in each),
+    ]
+    for name, value, kinds in wanted:
+        if not isinstance(value, kinds):
+            raise CaseInvalid(f"{where}: {name} must be a {' or '.join(k.__name__ for k in kinds)}")
     if not events:
         raise CaseInvalid(f"{where}: needs an event")
     if requests is None and outcomes is None:
@@ -183,8 +186,11 @@ async def _try(workspace: Workspace, destination: Destination, case: Case) -> di
         for event in as_events(case.before, source):
             await trial.run(event)
         told_all = [told(await trial.run(event)) for event in as_events(case.events, source)]
-    outcomes = {f"{o['mapping']}/{o['effect']}": o["reason"] for t in told_all for o in t["outcomes"]}
-    return {"requests": [r for t in told_all for r in t["requests"]], "outcomes": outcomes}
+    outcomes = [{f"{o['mapping']}/{o['effect']}": o["reason"] for o in t["outcomes"]} for t in told_all]
+    return {
+        "requests": [r for t in told_all for r in t["requests"]],
+        "outcomes": outcomes if len(outcomes) > 1 else outcomes[0],
+    }
 
 
 def _prepare(url: str, token: str, wanted: dict[str, Any]) -> None:
@@ -233,11 +239,20 @@ def _difference(case: Case, got: dict[str, Any]) -> str:
     problems: list[str] = []
     if case.requests is not None and not _same(case.requests, got["requests"]):
         problems.append(_diff(case.requests, got["requests"], "requests"))
-    if case.outcomes is not None:
-        mine = {k: got["outcomes"].get(k) for k in case.outcomes}
-        if mine != case.outcomes:
-            problems.append(_diff(case.outcomes, got["outcomes"], "outcomes"))
+    if case.outcomes is not None and not _came(case.outcomes, got["outcomes"]):
+        problems.append(_diff(case.outcomes, got["outcomes"], "outcomes"))
     return "\n".join(problems)
+
+
+def _came(expected: dict[str, str] | list[dict[str, str]], got: Any) -> bool:
+    """Whether each event has the outcomes expected of it; one mapping for several: every event that has such an effect,
+    and there is one.
+    """
+    each: list[dict[str, str]] = got if isinstance(got, list) else [got]
+    if isinstance(expected, list):
+        return len(expected) == len(each) and all(map(_came, expected, each))
+    found = ((reason, [o[effect] for o in each if effect in o]) for effect, reason in expected.items())
+    return all(reasons and all(r == reason for r in reasons) for reason, reasons in found)
 
 
 def _same(expected: Any, got: Any) -> bool:

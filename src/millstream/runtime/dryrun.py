@@ -10,10 +10,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from millstream.runtime.configuration import StartError, read_workspace
 from millstream.runtime.inspection import Inspection, InspectionError
 from millstream.runtime.settings import Settings
 from millstream.runtime.trial import Trial, TrialFailed, Tried, as_events
-from millstream.runtime.wire import StartError, read_workspace
 from millstream.spec.events import Event
 from millstream.storage.memory.deliveries import MemoryDeliveryStore
 from millstream.storage.memory.overlay import OverlayDeliveryStore, OverlayProcessorStore
@@ -74,7 +74,8 @@ def choose(workspace: Workspace, name: str | None) -> Destination:
     if name is None and len(known) == 1:
         return next(iter(known.values()))
     if name not in known:
-        raise TrialFailed(f"say which destination: {', '.join(known) or 'there is none'}")
+        listed = ", ".join(known) or "there is none"
+        raise TrialFailed(f"say which destination with --destination (in a case `destination:`): {listed}")
     return known[name]
 
 

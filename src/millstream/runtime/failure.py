@@ -5,6 +5,7 @@ Failure
 ├── StartError           the server cannot start with this configuration or folder
 ├── InspectionError      the data folder cannot be read
 ├── RemoteError          the running server refused, or cannot be reached
+├── OrderError           the command or its arguments make no sense
 ├── TrialFailed          nothing could be tried: no such event, source or destination
 ├── CaseInvalid          a user's own case cannot be read
 └── DemoFailed           not every event had a final outcome in time

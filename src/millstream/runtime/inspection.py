@@ -1,4 +1,4 @@
-"""Reading a data folder beside a running server, without writing: what `tail` and `deadletter` show."""
+"""Reading a data folder, also beside a running server, without writing: what `tail`, `status`, `deadletter` show."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from millstream.delivery.outcome import Outcome
 from millstream.delivery.store import DeliveryStore
 from millstream.eventlog.reader import LogReader
 from millstream.eventlog.record import Kind, Offset, message_hash
-from millstream.eventlog.resolved import Resolved, Status
-from millstream.mapping.trigger import parse_trigger
+from millstream.eventlog.resolved import Resolved
 from millstream.pipeline.store import ProcessorStore
+from millstream.runtime import stories
+from millstream.runtime.configuration import read_workspace
 from millstream.runtime.failure import Failure
 from millstream.runtime.settings import Settings
-from millstream.runtime.wire import StartError, read_workspace
+from millstream.runtime.standing import standing
 from millstream.spec.events import Event
 from millstream.spec.timestamps import to_iso
+from millstream.storage.sqlite import backup
 from millstream.storage.sqlite.log import SqliteLog
-from millstream.storage.sqlite.state import SqliteState
+from millstream.storage.sqlite.state import SqliteState, StateOfOtherVersion
 from millstream.workspace.model import Workspace
 
 
@@ -29,20 +32,35 @@ class InspectionError(Failure):
     """The data folder cannot be read."""
 
 
+def present(settings: Settings) -> None:
+    """Nothing when a server has run with the data folder. Raises `InspectionError` with what else to try."""
+    folder = settings.data_dir
+    if not (folder / "state.db").exists():
+        what = "holds no data" if folder.exists() else "is not there"
+        raise InspectionError(f"{folder} {what}: no server has run with it; --data-dir names another folder")
+
+
+def copy(settings: Settings, target: Path) -> dict[str, Any]:
+    """A consistent copy of the data folder in a new one. Raises `InspectionError`."""
+    present(settings)
+    try:
+        return backup.copy(settings.data_dir, target)
+    except FileExistsError:
+        raise InspectionError(f"{target} is there already: a backup goes into a new folder") from None
+    except (OSError, sqlite3.Error) as error:
+        raise InspectionError(f"{target}: {error}; what is there is no backup") from None
+
+
 class Inspection:
     """A read-only look at a data folder."""
 
     def __init__(self, settings: Settings, env: Mapping[str, str]) -> None:
-        if not (settings.data_dir / "state.db").exists():
-            raise InspectionError(f"no data in {settings.data_dir}; has a server run with it?")
-        try:
-            self._workspace = read_workspace(settings, env).workspace
-        except StartError as error:
-            raise InspectionError(str(error)) from None
+        present(settings)
+        self._workspace = read_workspace(settings, env).workspace
         try:
             self._log = SqliteLog(settings.data_dir / "log", read_only=True)
             self._state = SqliteState(settings.data_dir / "state.db", read_only=True)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StateOfOtherVersion) as error:
             raise InspectionError(f"{settings.data_dir}: {error}") from None
         self._reader = LogReader(self._log, self._state.processor)
 
@@ -54,6 +72,11 @@ class Inspection:
         """Close."""
         with contextlib.suppress(sqlite3.Error):
             self._state.close()
+
+    def status(self) -> dict[str, Any]:
+        """How everything stands, as far as it is on disk."""
+        stores = self._state.processor, self._state.deliveries
+        return standing(self._log, *stores, self._workspace.destinations)
 
     def last(self, n: int, *, rejected: bool) -> Offset:
         """Where to begin to show the last `n` records."""
@@ -187,6 +210,27 @@ class Inspection:
         return found
 
     def _find(self, message_id: str) -> list[Offset]:
+        """The events with this messageId, or else with this insert_id of Amplitude, whatever the device."""
+        return self._of_id(message_id) or self._of_insert_id(message_id)
+
+    def _of_insert_id(self, insert_id: str) -> list[Offset]:
+        """By the end of their messageIds, `device:insert_id`: every body is looked through, few are decoded."""
+        ending = json.dumps(f":{insert_id}", ensure_ascii=False)[1:].encode()
+        found: list[Offset] = []
+        offset = self._log.bounds().start
+        while blocks := [b for b in self._log.read(offset, 20_000) if b.end > offset]:
+            for block in blocks:
+                found += [
+                    block.base + i
+                    for i, body in enumerate(block.bodies)
+                    if ending in body
+                    and block.kinds[i] != Kind.REJECTED
+                    and json.loads(body)["messageId"].endswith(f":{insert_id}")
+                ]
+            offset = blocks[-1].end
+        return found
+
+    def _of_id(self, message_id: str) -> list[Offset]:
         """By the header columns: no body is read."""
         hashes = {message_hash(s.name, message_id) for s in self._workspace.sources}
         found: list[Offset] = []
@@ -198,64 +242,12 @@ class Inspection:
         return found
 
     def _story(self, resolved: Resolved) -> dict[str, Any]:
-        event, resolution = resolved.event, resolved.resolution
-        view = event.view() if event else {}
-        person = self._state.processor.views([resolution.profile]) if resolution.profile else {}
-        profile = next(iter(person.values()), None)
-        story: dict[str, Any] = {
-            "event": {
-                "offset": resolved.offset,
-                "received": to_iso(resolved.received_ms),
-                "time": to_iso(resolved.time_ms),
-                "source": resolved.source,
-                "status": Status(resolution.status).name.lower(),
-                **{
-                    k: v
-                    for k, v in view.items()
-                    if k in {"type", "event", "messageId", "userId", "anonymousId", "groupId"}
-                },
-            },
-            "profile": {
-                "id": resolution.profile,
-                "account": resolution.account,
-                "email": resolution.email,
-                "gained_address": resolution.gained_address,
-                "superseded": list(resolution.superseded),
-                "note": resolution.note,
-                "external_ids": {k: list(v) for k, v in profile.external_ids.items()} if profile else {},
-            },
-        }
+        profile = resolved.resolution.profile
+        person = self._state.processor.views([profile]) if profile else {}
+        story = stories.head(resolved, next(iter(person.values()), None))
         for destination in self._workspace.destinations:
             outcomes = self._state.deliveries.outcomes(destination.name, resolved.offset)
-            by_mapping = {o.job.mapping for o in outcomes}
-            rows = [
-                {
-                    "mapping": o.job.mapping,
-                    "effect": o.job.effect,
-                    "state": o.state.name.lower(),
-                    "reason": o.reason.value,
-                    "call": o.call,
-                    "notes": ", ".join(o.notes),
-                    "detail": o.detail,
-                }
-                for o in outcomes
-            ]
-            for mapping in destination.mappings:
-                if mapping.name not in by_mapping:
-                    holds = mapping.enabled and parse_trigger(mapping.trigger, mapping.compat).matches(view)
-                    why = "matched" if holds else f"trigger does not hold: {mapping.trigger}"
-                    rows.append(
-                        {
-                            "mapping": mapping.name,
-                            "effect": "",
-                            "state": "",
-                            "reason": "",
-                            "call": "",
-                            "notes": "",
-                            "detail": why,
-                        }
-                    )
-            story[f"destination {destination.name}"] = rows
+            story[f"destination {destination.name}"] = stories.at_destination(resolved, destination, outcomes)
         return story
 
 

@@ -13,7 +13,8 @@ from starlette.routing import BaseRoute, Route
 
 from millstream import __version__
 from millstream.devicemode.snippets import install
-from millstream.runtime.control import Control, ControlError
+from millstream.runtime.control import Control
+from millstream.runtime.orders import OrderError
 from millstream.telemetry.metrics import Metrics
 from millstream.workspace.model import Workspace
 
@@ -55,7 +56,7 @@ def control_app(control: Control) -> Starlette:
         try:
             arguments = json.loads(body) if body else {}
             answer = await control.run(request.path_params["command"], arguments)
-        except ControlError as error:
+        except OrderError as error:
             return JSONResponse({"error": str(error)}, status_code=400)
         return JSONResponse(answer)
 

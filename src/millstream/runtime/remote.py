@@ -1,23 +1,20 @@
-"""Commands that change something: over the running server's local socket, or directly when none runs (SEMANTICS 40).
+"""Commands to the running server over its local socket; on the data folder itself when none runs (SEMANTICS 40).
 
 Errors
-    RemoteError        the server refused, or cannot be reached and the folder is locked
+    RemoteError        the server refused, or does not answer
 """
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import socket
 from collections.abc import Mapping
 from typing import Any
 
-from millstream.runtime.control import ControlError
+from millstream.runtime import offline
 from millstream.runtime.failure import Failure
-from millstream.runtime.serve import Server
 from millstream.runtime.settings import Settings
-from millstream.runtime.wire import StartError
 
 
 class RemoteError(Failure):
@@ -41,14 +38,14 @@ class _Local(http.client.HTTPConnection):
 def command(
     settings: Settings, env: Mapping[str, str], name: str, arguments: dict[str, Any]
 ) -> dict[str, Any]:
-    """Run a control command and return its answer. Raises `RemoteError`."""
+    """Run a command and return its answer. Raises `RemoteError` and `OrderError`."""
     connection = _Local(str(settings.socket))
     try:
         connection.request("POST", f"/{name}", json.dumps(arguments), {"Content-Type": "application/json"})
         response = connection.getresponse()
         answer = json.loads(response.read())
     except (FileNotFoundError, ConnectionRefusedError):
-        return _directly(settings, env, name, {**arguments, "alone": True})
+        return offline.run(settings, env, name, arguments)
     except (OSError, ValueError) as error:
         raise RemoteError(f"the server does not answer: {error}") from None
     finally:
@@ -57,23 +54,3 @@ def command(
         raise RemoteError(str(answer.get("error", answer)))
     result: dict[str, Any] = answer
     return result
-
-
-def _directly(
-    settings: Settings, env: Mapping[str, str], name: str, arguments: dict[str, Any]
-) -> dict[str, Any]:
-    """No server runs: open the folder, run the engine just for this command, close."""
-
-    async def work() -> dict[str, Any]:
-        server = Server(settings, env)
-        server.engine.start()
-        try:
-            return await server.control.run(name, arguments)
-        finally:
-            await asyncio.to_thread(server.engine.stop)
-            await server.parts.close()
-
-    try:
-        return asyncio.run(work())
-    except (ControlError, StartError) as error:
-        raise RemoteError(str(error)) from None

@@ -15,12 +15,13 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from millstream.runtime.configuration import StartError, read_workspace
 from millstream.runtime.control import Control
 from millstream.runtime.engine import Engine
 from millstream.runtime.memory import share_one_heap
 from millstream.runtime.operations import control_app, health_routes, install_routes
 from millstream.runtime.settings import Settings
-from millstream.runtime.wire import Parts, StartError, open_parts, read_workspace
+from millstream.runtime.wire import Parts, open_parts
 from millstream.telemetry import logs
 
 __all__ = ["Server", "StartError", "serve"]
@@ -112,7 +113,14 @@ class Server:
             problems.append(f"engine: {self.engine.failure}")
         if self.parts.log_is_full():
             problems.append("log_full: the disk is nearly full")
-        return {"ready": not problems, "problems": problems, **self.parts.status(self.engine.deliveries)}
+        stands = self.parts.status(self.engine.deliveries)
+        failing = [
+            f"{name}: {at['detail']}"
+            for name, at in stands["destinations"].items()
+            if at["state"] == "failing"
+        ]
+        # One destination that fails is told; to take no events for it would cost those of all.
+        return {"ready": not problems, "problems": problems + failing, **stands}
 
     async def _listen(self, app: ASGIApp, host: str, port: int, name: str) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -185,7 +193,7 @@ class ServerThread:
     def start(self) -> str:
         """Start, wait until it accepts, return its address."""
         self._thread.start()
-        self._ready.wait(30)
+        self._ready.wait()
         if self._failure is not None:
             raise self._failure
         return self.url

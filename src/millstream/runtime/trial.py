@@ -6,7 +6,6 @@ What differs from a server is where things are kept and whether what is written 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -31,6 +30,7 @@ from millstream.spec.parse import Bad, Envelope, parse
 from millstream.storage.memory.log import MemoryLog
 from millstream.storage.memory.made import MemoryMadeStore
 from millstream.storage.memory.processor import MemoryProcessorStore
+from millstream.telemetry.fault import fault_of
 from millstream.workspace.model import Destination
 
 
@@ -53,6 +53,9 @@ class _Silent:
 
     def delivered(self, _destination: str, _seconds: float) -> None:
         """Nothing."""
+
+    def quarantined(self, _destination: str) -> None:
+        """Nothing: the outcome says it."""
 
 
 class Trial:
@@ -115,8 +118,7 @@ class Trial:
         if self._delivery is not None and self._task is not None:
             await self._delivery.stop(1.0)
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
         await self._built.sink.close()
 
     async def run(self, event: Event) -> Tried:
@@ -144,6 +146,8 @@ class Trial:
         assert self._delivery is not None
         end = time.monotonic() + self._timeout_s
         while True:
+            if self._task is not None and self._task.done() and (error := self._task.exception()):
+                raise TrialFailed(f"delivery failed: {fault_of(error)}")
             stands = self._delivery.status()
             idle = not (stands.lag or stands.in_works or stands.calls)
             if idle and self._records.outcomes(self._destination.name, offset):

@@ -9,18 +9,15 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from millstream.delivery.delivery import Delivery
-from millstream.delivery.operation import Key
 from millstream.delivery.outcome import Reason, State
-from millstream.delivery.store import DeliveryCommit, Position
+from millstream.delivery.store import DeliveryCommit, DeliveryStore, Position
 from millstream.delivery.works import DeliverySettings
-from millstream.destinations.catalog import DestinationCatalog
 from millstream.destinations.hubspot import destination as hubspot
 from millstream.devicemode.api import DeviceMode, Edge, Prefixed
 from millstream.devicemode.assets import Assets
@@ -32,37 +29,22 @@ from millstream.eventlog.record import Offset
 from millstream.ingest import answers, writekey
 from millstream.ingest.api import TrackingAPI
 from millstream.pipeline.processor import Processor, ProcessorSettings, rebuild
-from millstream.profiles.identifiers import EMAIL, USER_ID, email_of
-from millstream.profiles.profile import ExternalId
-from millstream.runtime.failure import Failure
+from millstream.runtime.configuration import StartError, read_workspace
+from millstream.runtime.persons import erase, profiles_of
 from millstream.runtime.settings import Settings
+from millstream.runtime.standing import standing
 from millstream.spec.timestamps import DAY_MS, to_iso
 from millstream.storage.memory.made import MemoryMadeStore
-from millstream.storage.sqlite import backup
 from millstream.storage.sqlite.folder import DataFolder, FolderInUse
 from millstream.storage.sqlite.log import SqliteLog
-from millstream.storage.sqlite.state import SqliteState, StateTooNew
+from millstream.storage.sqlite.state import SqliteState, StateOfOtherVersion
 from millstream.telemetry.metrics import Metric, Metrics
-from millstream.workspace.load import Loaded, load
 from millstream.workspace.model import Destination, Workspace
-
-
-class StartError(Failure):
-    """The server cannot start; the message says why and what to do."""
 
 
 def now_ms() -> int:
     """The clock: read here and nowhere below."""
     return time.time_ns() // 1_000_000
-
-
-def read_workspace(settings: Settings, env: Mapping[str, str]) -> Loaded:
-    """The configuration file, checked. Raises `StartError` when it cannot be read."""
-    try:
-        text = settings.config.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StartError(f"{settings.config}: {error}; `millstream init` writes one") from None
-    return load(text, env, DestinationCatalog())
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +96,9 @@ class _Observed:
         if len(kept) < 100_000:
             kept.append(seconds)
 
+    def quarantined(self, destination: str) -> None:
+        self._metrics.count(Metric.QUARANTINED, destination=destination)
+
 
 class Parts:
     """Everything a server is made of."""
@@ -124,6 +109,7 @@ class Parts:
         self.settings = settings
         self.workspace = workspace
         self.metrics = Metrics()
+        self._started_ms = now_ms()
         self._folder = folder
         self._log = log
         self._state = state
@@ -254,17 +240,14 @@ class Parts:
         return self._log.full
 
     def status(self, deliveries: Mapping[str, Delivery]) -> dict[str, Any]:
-        """How everything stands."""
-        bounds = self._log.bounds()
-        found: dict[str, Any] = {
-            "log": {"start": bounds.start, "end": bounds.end, "bytes": self._log.size_bytes()},
-            "processor_lag": bounds.end - self._state.processor.position(),
-            "destinations": {},
-        }
-        for name, delivery in deliveries.items():
-            stands = delivery.status()
+        """How everything stands: what is on disk, and what only the running deliveries know."""
+        stores = self._state.processor, self._state.deliveries
+        found = standing(self._log, *stores, self.workspace.destinations)
+        found["server"] = {"since": to_iso(self._started_ms)}
+        for name in found["destinations"].keys() & deliveries.keys():
+            stands = deliveries[name].status()
             budget = self._built[name].budget if name in self._built else None
-            found["destinations"][name] = {
+            found["destinations"][name] |= {
                 "state": stands.state,
                 "detail": stands.detail,
                 "until": _at(stands.resumes_in_s),
@@ -272,11 +255,7 @@ class Parts:
                 "in_works": stands.in_works,
                 "calls_in_flight": stands.calls,
                 "switched_off": list(stands.switched_off),
-                "waiting": self._state.deliveries.waiting_count(name),
-                "parked": self._state.deliveries.parked_count(name),
-                "dead_letters": self._state.deliveries.dead_letter_count(name),
                 "daily_remaining": budget.daily_remaining if budget else None,
-                "events": {f"{s.name.lower()}:{r}": n for (s, r), n in sorted(self.tally(name).items())},
             }
         return found
 
@@ -286,42 +265,17 @@ class Parts:
         end = bounds.end if until_ms is None else self._log.find_time(until_ms)
         return self._log.find_time(since_ms), end
 
-    def dead_letter_ids(
-        self, destination: str, reason: str | None, since_ms: int, until_ms: int | None
-    ) -> list[int]:
-        """The numbers of all dead letters of a reason and time range."""
-        found: list[int] = []
-        while True:
-            letters = self._state.deliveries.dead_letters(
-                destination,
-                reason=reason,
-                since_ms=since_ms,
-                until_ms=until_ms,
-                after_id=found[-1] if found else 0,
-                limit=500,
-            )
-            if not letters:
-                return found
-            found += [x.id for x in letters]
+    @property
+    def delivery_store(self) -> DeliveryStore:
+        """What is remembered of deliveries."""
+        return self._state.deliveries
 
-    async def forget(self, who: str) -> dict[str, Any]:
-        """Erase whoever has this email, userId or profile id."""
-        email = email_of(who)
-        ids = [ExternalId(USER_ID, who), *([ExternalId(EMAIL, email)] if email else [])]
-        profiles = set(self._state.processor.find(ids).values()) | set(self._state.processor.load([who]))
+    async def forget(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Erase whoever is known as `who`. Raises `OrderError` when nobody is."""
+        profiles = profiles_of(self._state.processor, arguments)
         for delivery in self._deliveries.values():
             await delivery.forget(set(profiles))
-        ended = 0
-        for name, profile in self._state.processor.load(profiles).items():
-            addresses = list(profile.ids.get(EMAIL, ()))
-            known_as = [Key("contact", "email", a) for a in addresses] + [Key("contact", "profile", name)]
-            ended += await self._state.deliveries.forget(name, known_as)
-            await self._state.processor.forget(name)
-        return {"forgotten": sorted(profiles), "effects_ended": ended}
-
-    async def backup(self, target: Path) -> dict[str, Any]:
-        """A consistent copy: state first, then the log, so that no position lies beyond the log's end."""
-        return await asyncio.to_thread(backup.copy, self.settings.data_dir, target)
+        return await erase(self._state.processor, self._state.deliveries, profiles)
 
     def _is_browser(self, source: str) -> bool | None:
         """What the configuration says now: a reload replaces it under running destinations."""
@@ -353,6 +307,7 @@ class Parts:
             resumes = time.time() + stands.resumes_in_s if stands.resumes_in_s else 0.0
             yield Metric.DELIVERY_RESUMES, resumes, at
             yield Metric.DELIVERY_PAUSED, stands.state in {"paused", "circuit_open"}, at
+            yield Metric.DELIVERY_FAILING, stands.state == "failing", at
             yield Metric.DEAD_LETTERS, self._state.deliveries.dead_letter_count(name), at
             yield Metric.WAITING, self._state.deliveries.waiting_count(name), at
             yield Metric.RETRYING, self._state.deliveries.parked_count(name), at
@@ -384,7 +339,7 @@ def open_parts(settings: Settings, env: Mapping[str, str]) -> Parts:
             min_free_bytes=int(given.get("min_free_bytes") or 1024**3),
         )
         state = SqliteState(settings.data_dir / "state.db")
-    except (OSError, LogError, StateTooNew) as error:
+    except (OSError, LogError, StateOfOtherVersion) as error:
         folder.close()
         raise StartError(f"{settings.data_dir}: {error}") from None
     if state.processor.position() > log.bounds().end:

@@ -122,7 +122,7 @@ def _check(body: dict[str, Any]) -> None:
     """Figures within their bounds, and nothing that is not known."""
     if unknown := body.keys() - _FIELDS:
         raise Refused(400, f"{', '.join(sorted(unknown))}: known are {', '.join(sorted(_FIELDS))}")
-    if body.get("method") not in {None, "", *_METHODS}:
+    if payload.text(body, "method") not in {"", *_METHODS}:
         raise payload.Misfit(body, "method", f"method is one of {', '.join(_METHODS)}")
     for name, most in (
         ("rate", 1),

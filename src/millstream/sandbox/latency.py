@@ -66,7 +66,7 @@ class Latency:
         """Another setting, as above; an empty one turns it off. Raises `Refused` and then changes nothing."""
         if "preset" in setting:
             name = setting["preset"]
-            if name not in PRESETS:
+            if not isinstance(name, str) or name not in PRESETS:
                 raise Refused(400, f"preset must be one of {', '.join(PRESETS)}")
             setting = {**PRESETS[name], **{k: v for k, v in setting.items() if k != "preset"}}
         seed = setting.get("seed", 0)

@@ -17,6 +17,7 @@ from millstream.sandbox.records import Records
 from millstream.sandbox.routing import Call, Reply, Route, family, route, whole
 
 _MAX: Final = 10_000
+_MAX_PAGE: Final = 200
 _SEARCHED: Final = (
     "email",
     "firstname",
@@ -37,7 +38,9 @@ def search(portal: Portal, call: Call) -> Reply:
         raise Refused(400, "The request body is longer than 3000 characters")
     groups = [payload.mappings(g, "filters") for g in payload.mappings(body, "filterGroups")]
     _within_limits(groups)
-    limit = whole(payload.text(body, "limit"), 1, 10, 200)
+    limit = whole(payload.text(body, "limit"), 1, 10, 2**31)
+    if limit > _MAX_PAGE:
+        raise Refused(400, f"A page of search results is limited to {_MAX_PAGE}")
     after = whole(payload.text(body, "after"), 0, 0, 2**31)
     if after + limit > _MAX:
         raise Refused(400, f"Search results are limited to {_MAX}")

@@ -67,7 +67,7 @@ def parse(item: Any, envelope: Envelope, kind: str | None = None) -> Event | Bad
     """One Segment-shaped item. `kind` is the type that the path gave, which wins over `type`."""
     if not isinstance(item, dict):
         return Bad("not_an_object")
-    if _too_deep(item):
+    if too_deep(item, envelope.context, envelope.integrations):
         return Bad("too_deep")
     what: Any = kind or item.get("type")
     if what not in events.type_names:
@@ -232,9 +232,9 @@ def _message_id(value: Any, new_id: Callable[[], str]) -> str:
     return value if type(value) is str and 0 < len(value) <= _MAX_MESSAGE_ID else new_id()
 
 
-def _too_deep(value: Any) -> bool:
-    """Whether it nests deeper than is allowed; without recursion, since depth is the danger."""
-    level = [value]
+def too_deep(*values: Any) -> bool:
+    """Whether one of them nests deeper than is allowed; without recursion, since depth is the danger."""
+    level = [value for value in values if type(value) in _CONTAINERS]
     for _ in range(_MAX_DEPTH):
         level = [
             inner

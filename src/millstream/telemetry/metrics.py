@@ -75,6 +75,18 @@ class Metric(Enum):
         "When calls are tried again after a limit, a pause or an open circuit (Unix time); 0 while they go.",
         ("destination",),
     )
+    DELIVERY_FAILING = Spec(
+        Gauge,
+        "millstream_delivery_failing",
+        "1 while a destination's delivery ends in errors and is started again.",
+        ("destination",),
+    )
+    QUARANTINED = Spec(
+        Counter,
+        "millstream_quarantined_effects_total",
+        "Effects that ended as dead letters because handling them raised an error of ours.",
+        ("destination",),
+    )
     DEAD_LETTERS = Spec(
         Gauge, "millstream_dead_letters", "Dead letters that nobody has dealt with.", ("destination",)
     )

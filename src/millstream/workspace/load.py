@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, Final
 
 import yaml
@@ -256,7 +257,10 @@ def _source(path: str, item: dict[str, Any], reader: _Reader) -> Source:
 def _destination(path: str, item: dict[str, Any], reader: _Reader, catalog: Catalog) -> Destination:
     reader.known(item, tuple(f.name for f in fields(Destination)), path)
     kind = reader.typed(item, "kind", str, path, "hubspot")
-    mappings = tuple(_mapping(p, m, reader) for p, m in reader.items(item, "mappings", path))
+    mappings = tuple(
+        _mapping(p, m, reader, partial(catalog.default_trigger, kind))
+        for p, m in reader.items(item, "mappings", path)
+    )
     filters = tuple(_filter(p, f, reader) for p, f in reader.items(item, "filters", path))
     destination = Destination(
         name=reader.name(item, path),
@@ -291,9 +295,7 @@ def _filter(path: str, item: dict[str, Any], reader: _Reader) -> Filter:
     )
     percent = reader.typed(item, "percent", float, path, 100.0)
     if not 0 <= percent <= 100:
-        reader.error(
-            f"{path}.percent", "must be between 0 and 100", "the share of matching events that passes"
-        )
+        reader.error(f"{path}.percent", "must be between 0 and 100", "the share that passes")
     given = reader.typed(item, "fields", dict, path, {})
     if kind.endswith("_properties") and not given:
         reader.error(
@@ -305,17 +307,21 @@ def _filter(path: str, item: dict[str, Any], reader: _Reader) -> Filter:
         kind=kind,
         enabled=reader.typed(item, "enabled", bool, path, True),
         percent=float(percent),
+        path=reader.typed(item, "path", str, path, ""),
         fields={str(part): reader.words(given, part, f"{path}.fields") for part in given},
         compat=item.get("compat"),
     )
 
 
-def _mapping(path: str, item: dict[str, Any], reader: _Reader) -> model.Mapping:
+def _mapping(
+    path: str, item: dict[str, Any], reader: _Reader, default_trigger: Callable[[str], str]
+) -> model.Mapping:
     reader.known(item, tuple(f.name for f in fields(model.Mapping)), path)
+    action = reader.typed(item, "action", str, path, "")
     return model.Mapping(
         name=reader.name(item, path),
-        action=reader.typed(item, "action", str, path, ""),
-        trigger=reader.typed(item, "trigger", str, path, ""),
+        action=action,
+        trigger=reader.typed(item, "trigger", str, path, default_trigger(action)),
         fields=reader.typed(item, "fields", dict, path, {}),
         enabled=reader.typed(item, "enabled", bool, path, True),
         compat=item.get("compat"),

@@ -51,8 +51,9 @@ class Mapping:
 class Filter:
     """A destination filter, for events that match `trigger`.
 
-    `drop` them, let `only` them pass, let `percent` of them pass (`sample`), or change what is left of them:
-    `drop_properties` and `allow_properties` by `fields`, part of the event ("" for the top) → paths in it.
+    `drop` them, let `only` them pass, let `percent` of them pass (`sample`: of the events, or of the values that they
+    have at `path`), or change what is left of them: `drop_properties` and `allow_properties` by `fields`, part of the
+    event ("" for the top) → paths in it.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Filter:
     kind: Literal["drop", "only", "sample", "drop_properties", "allow_properties"] = "drop"
     enabled: bool = True
     percent: float = 100.0
+    path: str = ""
     fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
     compat: Literal["segment"] | None = None
 
@@ -124,6 +126,9 @@ class Catalog(Protocol):
 
     def kinds(self) -> tuple[str, ...]:
         """The known kinds of destination."""
+
+    def default_trigger(self, kind: str, action: str) -> str:
+        """The trigger of a mapping that gives none: its action's; one that never holds for an unknown action."""
 
     def expand(self, destination: Destination) -> Destination:
         """The destination with its preset's mappings in place of the preset's name (its own mappings come after)."""

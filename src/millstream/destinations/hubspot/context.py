@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from millstream.delivery.operation import Job, Key, Lane, Stamped, Write
+from millstream.delivery.note import Note
+from millstream.delivery.operation import Job, Key, Lane, Write
 from millstream.delivery.outcome import Outcome, Reason, State
 from millstream.delivery.plan import Plan, Records, Waiting
+from millstream.delivery.statement import Stamp, Statement
 from millstream.destinations.admission import FilterFailed
 from millstream.destinations.fields import Fields, FieldsInvalid
 from millstream.destinations.hubspot import names, nested, values
@@ -24,7 +26,7 @@ _BROWSERS = ("analytics.js", "rudderlabs javascript sdk", "amplitude-ts", "ampli
 
 @dataclass(slots=True)
 class Context:
-    """One mapping applied to one event."""
+    """One mapping applied to one event: `came` is how filters see it, `view` what they left of it."""
 
     portal: Portal
     shapes: Shapes
@@ -35,10 +37,11 @@ class Context:
     records: Records
     mapping: str
     plan: Plan
+    came: dict[str, Any]
     view: Mapping[str, Any]
     fields: Fields
-    edit: Callable[[dict[str, Any]], dict[str, Any]]
-    of_profile: Callable[[ProfileView], dict[str, Any]]
+    edit: Callable[..., dict[str, Any]]
+    of_profile: Callable[[ProfileView, Event, dict[str, Any]], dict[str, Any]]
     lane: Lane = Lane.LIVE
     as_new: str = ""
     notes: list[str] = field(default_factory=list)
@@ -64,7 +67,7 @@ class Context:
         if view is None:
             return said
         try:
-            return property_map(self.fields.of(self.edit(view))) | said
+            return property_map(self.fields.of(self.edit(view, self.came))) | said
         except (MappingFailed, FieldsInvalid, FilterFailed):
             return said
 
@@ -108,9 +111,41 @@ class Context:
                 return own.key
         return key
 
-    def stamped(self, value: Any) -> Stamped:
-        """A value that the event itself says, or is reason for."""
-        return value, self.resolved.time_ms, self.resolved.offset
+    def is_addressed(self, email: Any, effect: str, object_id: Any = None) -> bool:
+        """Whether what a mapping names its contact by can be used, also where it names none; else the effect ends.
+
+        What is named and unusable must never come to mean the event's own person (SEMANTICS 6).
+        """
+        number = record_id(object_id)
+        if number and not is_record_id(number):
+            detail = f"the contact id {number[:60]!r} is not a number"
+            self.end(effect, State.DEAD_LETTERED, Reason.MAPPING_FAILED, detail)
+            return False
+        if not number and email not in (None, "") and self.address_of(email) is None:
+            detail = f"not an address: {str(email)[:100]!r}"
+            self.end(effect, State.DEAD_LETTERED, Reason.INVALID_EMAIL, detail)
+            return False
+        return True
+
+    def named_contact(self, email: Any, effect: str, object_id: Any = None) -> Key | None:
+        """The contact that a mapping names by id or address, else the event's person. None: it ended, or waits."""
+        if not self.is_addressed(email, effect, object_id):
+            return None
+        if number := record_id(object_id):
+            return Key("contact", "id", number)
+        contact = self.contact_key(email)
+        if contact is None:
+            self.wait(effect)
+        return contact
+
+    @property
+    def stamp(self) -> Stamp:
+        """When the event says what it says."""
+        return self.resolved.time_ms, self.resolved.offset
+
+    def says(self, name: str, value: Any) -> Statement:
+        """One value that the event itself says, or is reason for."""
+        return Statement({name: value}, self.stamp)
 
     def properties(
         self,
@@ -122,7 +157,7 @@ class Context:
         own: frozenset[str],
         well_known: bool = True,
         sensitive: bool = False,
-    ) -> tuple[dict[str, Stamped], tuple[Key, ...]] | None:
+    ) -> tuple[Statement, tuple[Key, ...]] | None:
         """Traits as properties of the record `key`, and the properties that must be made first. None: dead-lettered.
 
         `own` and `well_known`: see `Shapes.of`. `view` says when each trait was said.
@@ -136,7 +171,7 @@ class Context:
         shape = self.shapes.of(object_type, tuple(leaves), own, well_known=well_known)
         self.notes += shape.notes
         if not shape.open:
-            return self._stamped(shape.plain, leaves, view), ()
+            return self._statement(shape.plain, leaves, view), ()
         schema = self.portal.schema.properties.get(object_type, {})
         columns = list(shape.plain)
         requires: list[Key] = []
@@ -150,28 +185,27 @@ class Context:
                     continue
                 requires.append(missing)
             if name == LIFECYCLE and self._keeps_lifecycle(object_type, key, leaves[leaf]):
-                self.notes.append("lifecycle_kept")
+                self.notes.append(Note.LIFECYCLE_KEPT)
                 continue
             columns.append(column)
-        return self._stamped(columns, leaves, view), tuple(requires)
+        return self._statement(columns, leaves, view), tuple(requires)
 
-    def _stamped(
-        self, columns: Iterable[Column], leaves: Mapping[Leaf, Any], view: ProfileView | None
-    ) -> dict[str, Stamped]:
+    def _statement(
+        self, columns: Collection[Column], leaves: Mapping[Leaf, Any], view: ProfileView | None
+    ) -> Statement:
         """Values with the time at which their traits were said; what is no trait is as old as the event."""
-        time_ms, offset = self.resolved.time_ms, self.resolved.offset
+        stamp = self.stamp
+        made = Statement({name: leaves[leaf] for name, _, leaf in columns}, stamp)
         if view is None:
-            return {name: (leaves[leaf], time_ms, offset) for name, _, leaf in columns}
+            return made
         said = view.traits.get
-        found: dict[str, Stamped] = {}
         for name, trait, leaf in columns:
-            value = leaves[leaf]
-            known = said(trait)
-            if known is not None and (known[0] == value or _holds(known[0], value)):
-                found[name] = value, known[1], known[2]
-            else:
-                found[name] = value, time_ms, offset
-        return found
+            value, known = leaves[leaf], said(trait)
+            if known is None or (when := known[1:]) == stamp:
+                continue
+            if known[0] == value or _holds(known[0], value):
+                made.put(name, value, when)
+        return made
 
     def _keeps_lifecycle(self, object_type: str, key: Key, value: Any) -> bool:
         """Whether the lifecycle stage stays as it is: never cleared, and backwards only under `allow_back`."""
@@ -179,7 +213,7 @@ class Context:
         if value in (None, "", []) or mode == "never":
             return True
         record = self.records.get(key)
-        last = record.values.get(LIFECYCLE) if record is not None else None
+        last = record.confirmed.values.get(LIFECYCLE) if record is not None else None
         if mode != "forward_only" or last is None:
             return False
         stages = self.portal.schema.properties[object_type][LIFECYCLE].options
@@ -192,19 +226,21 @@ class Context:
         settings = self.portal.settings
         key = Key("property", object_type, name)
         if settings["unknown_properties"] == "reject":
-            self.notes.append(f"unknown_property:{name}")
+            self.notes.append(Note.UNKNOWN_PROPERTY.of(name))
             return None
         if value in (None, "", []) or name in settings["create_deny"]:
-            self.notes.append(f"unknown_property_dropped:{name}")
+            self.notes.append(Note.UNKNOWN_PROPERTY_DROPPED.of(name))
             return None
         if self._from_browser() and not settings["create_from_browser"]:
-            self.notes.append(f"not_created_from_browser:{name}")
+            self.notes.append(Note.NOT_CREATED_FROM_BROWSER.of(name))
             return None
         kind = settings["properties"].get(name) or values.inferred_type(value)
         if not self.portal.want_property(object_type, name, trait[:100], kind, sensitive=sensitive):
-            self.notes.append(f"property_limit:{name}")
+            self.notes.append(Note.PROPERTY_LIMIT.of(name))
             return None
-        self.plan.operations.append(Write("property", key, {}, lane=self.lane, extra={"object": object_type}))
+        self.plan.operations.append(
+            Write("property", key, Statement(), lane=self.lane, extra={"object": object_type})
+        )
         return key
 
     def attributed(self, key: Key) -> tuple[Key, ...]:
@@ -220,7 +256,7 @@ class Context:
             Write(
                 "form",
                 submission,
-                {"submitted": self.stamped(True)},
+                self.says("submitted", True),
                 extra={"hutk": utk, "pageUri": page.get("url"), "pageName": page.get("title")},
                 lane=self.lane,
             )
@@ -236,7 +272,7 @@ class Context:
             ("companies", name), {"label": label, "kind": "string", "unique": True}
         )
         self.plan.operations.append(
-            Write("property", key, {}, lane=self.lane, extra={"object": "companies", "group": GROUP})
+            Write("property", key, Statement(), lane=self.lane, extra={"object": "companies", "group": GROUP})
         )
         return (key,)
 
@@ -245,27 +281,27 @@ class Context:
         known = self.records.get(key) is not None or key.by == "id"
         if known or not self.portal.settings["ensure_contact"]:
             return
-        found = {"email": self.stamped(key.value)}
+        said = self.says("email", key.value)
         requires = self.attributed(key)
         whose = self.person if self.person is not None and self.person.email == key.value else None
         if whose is not None:
             notes = list(self.notes)
             made = self.properties(
                 "contacts",
-                self.of_profile(whose),
+                self.of_profile(whose, self.event, self.came),
                 whose,
                 key,
                 own=frozenset({"email"}),
             )
             self.notes = notes
             if made is not None:
-                found |= made[0]
+                said.fold(made[0])
                 requires += made[1]
         self.plan.operations.append(
             Write(
                 "contact",
                 key,
-                found,
+                said,
                 None,
                 requires,
                 whose.id if whose else None,
@@ -284,6 +320,16 @@ class Context:
             str(library.get("name", "")).lower() if isinstance(library, dict) else str(library or "").lower()
         )
         return self.event.channel in {"browser", "web", "client"} or name.startswith(_BROWSERS)
+
+
+def record_id(given: Any) -> str:
+    """What a mapping gives for a record's id, as text; empty when it gives none."""
+    return "" if given is None else str(given).strip()
+
+
+def is_record_id(text: str) -> bool:
+    """Whether it is an id as HubSpot gives them: digits, and no others than 0 to 9."""
+    return text.isascii() and text.isdigit()
 
 
 def _holds(said: Any, value: Any) -> bool:

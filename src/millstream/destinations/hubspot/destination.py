@@ -18,7 +18,7 @@ from millstream.destinations.hubspot.settings import HubSpotSettings
 from millstream.destinations.hubspot.sink import HubSpotSink
 from millstream.destinations.hubspot.web import WEB_ACTIONS, region_of
 from millstream.destinations.hubspot.web import problems as web_problems
-from millstream.destinations.kit import Change, Written
+from millstream.destinations.kit import Action, Change, Written
 from millstream.destinations.made import MadeStore
 from millstream.hubspot_api.budget import Budget
 from millstream.hubspot_api.client import API_URL, Client
@@ -28,7 +28,9 @@ from millstream.hubspot_api.requests import Operations
 from millstream.hubspot_api.schema_cache import SchemaCache
 from millstream.mapping.compile import ROOT_DIRECTIVE, compile_mapping
 from millstream.mapping.errors import MappingInvalid
+from millstream.mapping.paths import PathError, path_getter
 from millstream.mapping.trigger import TriggerError, parse_trigger
+from millstream.mapping.triggers import tree
 from millstream.workspace.model import Destination, Mapping, Problem
 
 OnCall = Callable[[str, int, float], None]
@@ -69,6 +71,12 @@ def _query(given: dict[str, str]) -> str:
     return f"?{urlencode(given)}" if given else ""
 
 
+def default_trigger(action: str) -> str:
+    """The trigger of a mapping that gives none."""
+    known = ACTIONS.get(action) or WEB_ACTIONS.get(action)
+    return known.default_trigger if known is not None else "none"
+
+
 def expand(destination: Destination) -> Destination:
     """The preset's mappings and those of chosen events, then the destination's own; the same name replaces.
 
@@ -101,6 +109,10 @@ def check(destination: Destination) -> list[Problem]:
         problems += found
     for i, given in enumerate(destination.filters):
         problems += _trigger(f"filters[{i}].trigger", given.trigger, given.compat)
+        try:
+            path_getter(given.path)
+        except PathError as error:
+            problems.append(Problem(f"filters[{i}].path", str(error)))
     return problems
 
 
@@ -125,21 +137,31 @@ def _check_mapping(where: str, mapping: Mapping) -> list[Problem]:
     if mapping.action in WEB_ACTIONS:
         problems += web_problems(where, mapping)
     try:
-        compile_mapping(mapping.fields)
+        # With the action's defaults, as it will run: they count when a mapping is too large.
+        compile_mapping(action.mapping(mapping.fields) if action else mapping.fields)
     except MappingInvalid as error:
         problems += [
             Problem(f"{where}.fields{p.path.rstrip('/').replace('/', '.')}", p.message, p.hint)
             for p in error.problems
         ]
-    return problems + _trigger(f"{where}.trigger", mapping.trigger, mapping.compat)
+    return problems + _trigger(f"{where}.trigger", mapping.trigger, mapping.compat, action)
 
 
-def _trigger(where: str, text: str, compat: str | None) -> list[Problem]:
+def _trigger(where: str, text: str, compat: str | None, action: Action | None = None) -> list[Problem]:
+    """What is wrong with a trigger, also for the action that it starts."""
     try:
         trigger = parse_trigger(text, compat)
     except TriggerError as error:
         return [Problem(where, str(error))]
-    return [Problem(where, warning, severity="warning") for warning in trigger.warnings]
+    problems = [Problem(where, warning, severity="warning") for warning in trigger.warnings]
+    if action is not None and trigger.node == tree.ALWAYS:
+        hint = f"leave `trigger` out for the action's own: {action.default_trigger}"
+        if action.irrevocable:
+            message = f"{action.slug} cannot be undone and would run for every event"
+            problems.append(Problem(where, message, hint))
+        else:
+            problems.append(Problem(where, f"{action.slug} runs for every event", hint, "warning"))
+    return problems
 
 
 def build(

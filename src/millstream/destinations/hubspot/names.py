@@ -67,8 +67,12 @@ def property_name(key: str, longest: int = 100) -> str:
 def _property_name(key: str, longest: int) -> str:
     text = unicodedata.normalize("NFKC", key).strip()
     text = text.removeprefix("[Amplitude] ").removeprefix("$").lower()
+    whole = text
     text = _BAD.sub("_", _SPACE.sub("_", text))
-    if not text or not ("a" <= text[0] <= "z"):
+    if not text.strip("_"):  # a script without Latin letters: all words of one length would be one name
+        text = blake2b(whole.encode(), digest_size=3).hexdigest()
+        return f"p_{text}"
+    if not ("a" <= text[0] <= "z"):
         text = f"p_{text}"
     if len(text) > longest:
         text = f"{text[: longest - 7]}_{blake2b(key.encode(), digest_size=3).hexdigest()}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from millstream.delivery.operation import Job, Key, Lane
+from millstream.delivery.operation import WHOLE, Job, Key, Lane
 from millstream.delivery.outcome import Outcome, Reason, State
 from millstream.delivery.plan import Plan, Records
 from millstream.delivery.sink import CallFailed
@@ -19,14 +20,16 @@ from millstream.destinations.hubspot.portal import Portal
 from millstream.destinations.hubspot.shapes import Shapes
 from millstream.destinations.hubspot.web import known_events
 from millstream.destinations.kit import Action
+from millstream.eventlog.failure import StorageFailed
 from millstream.eventlog.record import Offset
 from millstream.eventlog.resolved import ProfileView, Resolved
 from millstream.hubspot_api.errors import HubSpotError, Unreachable
 from millstream.mapping.errors import MappingFailed
 from millstream.mapping.sight import may_see
 from millstream.mapping.trigger import Trigger, parse_trigger
-from millstream.profiles.identifiers import email_of
+from millstream.profiles.identifiers import ANONYMOUS_ID, USER_ID, email_of
 from millstream.spec.events import Event, type_names
+from millstream.telemetry.fault import fault_of
 from millstream.workspace.model import Destination
 
 # Every spelling of HubSpot destinations in `integrations`, without regard to case.
@@ -154,55 +157,63 @@ class HubSpotPlanner:
         old = now_ms - min(resolved.time_ms, resolved.received_ms) > _BACKFILL_MS
         lane = Lane.BACKFILL if as_of_now or old or event.imported else Lane.LIVE
         settled: dict[str, Any] | None = None
-        for mapping in self._by_type.get(event.type, ()):
-            if not mapping.trigger.matches(view):
-                continue
-            if settled is None:
-                try:
-                    settled = self._edit(_settled(view, resolved, person, as_of_now=as_of_now))
-                except FilterFailed as error:
-                    job = Job(resolved.offset, "", "")
-                    plan.outcomes.append(Outcome(job, State.DEAD_LETTERED, Reason.FILTER_FAILED, str(error)))
-                    return plan
-            context = Context(
-                self._portal,
-                self._shapes,
-                resolved,
-                event,
-                person,
-                account,
-                records,
-                mapping.name,
-                plan,
-                settled,
-                mapping.fields,
-                self._edit,
-                self._of_profile,
-                lane,
-                as_new,
-            )
-            try:
-                fields = mapping.fields.of(settled)
-            except (MappingFailed, FieldsInvalid) as error:
-                context.end("mapping", State.DEAD_LETTERED, Reason.MAPPING_FAILED, str(error)[:1000])
-                continue
-            mapping.action.plan(context, fields)
+        try:
+            left = self._edit(view)  # filters come before mappings: not even triggers see what they took away
+            for mapping in self._by_type.get(event.type, ()):
+                if not mapping.trigger.matches(left):
+                    continue
+                if settled is None:
+                    settled = self._edit(_settled(view, resolved, person, as_of_now=as_of_now), view)
+                context = Context(
+                    self._portal,
+                    self._shapes,
+                    resolved,
+                    event,
+                    person,
+                    account,
+                    records,
+                    mapping.name,
+                    plan,
+                    view,
+                    settled,
+                    mapping.fields,
+                    self._edit,
+                    self._of_profile,
+                    lane,
+                    as_new,
+                )
+                _apply(mapping, context)
+        except FilterFailed as error:  # nothing was planned yet
+            job = Job(resolved.offset, "", "")
+            plan.outcomes.append(Outcome(job, State.DEAD_LETTERED, Reason.FILTER_FAILED, str(error)))
+            return plan
         _decide_nothing(plan, resolved.offset, event)
         return plan
 
-    def _of_profile(self, person: ProfileView) -> dict[str, Any]:
-        """What the mappings of identify calls make of everything that a profile knows, as properties of a contact."""
+    def _of_profile(self, person: ProfileView, event: Event, view: dict[str, Any]) -> dict[str, Any]:
+        """What the mappings of identify calls make of everything that a profile knows, as properties of a contact.
+
+        An event (`view`: as it came) is reason for it, and no more may be written than an identify call beside it could
+        have: filters judge the profile as such a call, and as the event itself.
+        """
         traits = {k: t.value for k, t in person.traits.items()}
-        view: dict[str, Any] = {"type": "identify", "context": {}, "integrations": {}, "traits": traits}
-        view |= {"profile": self._profile(person)}
+        bare: dict[str, Any] = {"type": "identify", "context": {}, "integrations": {}, "traits": traits}
+        bare |= {"profile": self._profile(person)}
+        call = {**view, "type": "identify", "traits": traits}
+        for name, namespace in (("userId", USER_ID), ("anonymousId", ANONYMOUS_ID)):
+            if known := person.external_ids.get(namespace):
+                call.setdefault(name, known[0])
+        if self._admission.gate(event.message_id, call) is not None:
+            return {}
+        try:
+            left = self._edit(bare, call, view)
+        except FilterFailed:
+            return {}
         found: dict[str, Any] = {}
         for mapping in self._by_type["identify"]:
-            if mapping.action.slug == "upsert_contact" and mapping.trigger.matches(view):
-                try:
-                    fields = mapping.fields.of(self._edit(view))
-                except (MappingFailed, FieldsInvalid, FilterFailed):
-                    continue
-                found |= property_map(fields)
+            if mapping.action.slug == "upsert_contact" and mapping.trigger.matches(left):
+                with contextlib.suppress(MappingFailed, FieldsInvalid):
+                    found |= property_map(mapping.fields.of(left))
         return found
 
     def _view(self, event: Event, resolved: Resolved, person: ProfileView | None) -> dict[str, Any]:
@@ -224,6 +235,21 @@ class HubSpotPlanner:
             seen["traits"] = {k: t.value for k, t in person.traits.items()}
             seen["external_ids"] = {k: list(v) for k, v in person.external_ids.items()}
         return seen
+
+
+def _apply(mapping: _Ready, context: Context) -> None:
+    """What a mapping whose trigger holds asks for; what that raises costs it alone."""
+    plan = context.plan
+    mark = plan.mark()
+    try:
+        mapping.action.plan(context, mapping.fields.of(context.view))
+    except (MappingFailed, FieldsInvalid) as error:
+        context.end(WHOLE, State.DEAD_LETTERED, Reason.MAPPING_FAILED, str(error)[:1000])
+    except StorageFailed:
+        raise
+    except Exception as error:  # noqa: BLE001  (whatever it is: the event's other mappings are not to blame)
+        plan.back_to(mark)
+        context.end(WHOLE, State.DEAD_LETTERED, Reason.QUARANTINED, fault_of(error))
 
 
 def _no_account(event: Event, resolved: Resolved) -> Stopped | None:

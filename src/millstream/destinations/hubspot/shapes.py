@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from millstream.delivery.note import Note
 from millstream.destinations.hubspot import names, nested
+from millstream.destinations.hubspot.origins import Origins
 from millstream.destinations.hubspot.portal import Portal
 from millstream.hubspot_api.schema import PortalSchema
 
@@ -51,8 +53,8 @@ def leaves_of(traits: Mapping[str, Any], *, of_contact: bool) -> Mapping[Leaf, A
     if dict in map(type, traits.values()):
         found = _taken_apart(traits)
     if of_contact and isinstance(name := traits.get("name"), str):
-        first, _, last = name.strip().partition(" ")
-        found = {**found, _FIRST: first, **({_LAST: last} if last else {})}
+        first, *rest = name.strip().split(None, 1) or [""]
+        found = {**found, _FIRST: first, **({_LAST: rest[0]} if rest else {})}
     return found
 
 
@@ -96,7 +98,7 @@ def named(
         name = special.get(low) or (low if low in known else names.property_name(path))
         plain = name == path
         if name in found:
-            notes.append(f"name_collision:{name}")
+            notes.append(Note.NAME_COLLISION.of(name))
             if exact[name] and not plain:
                 continue
         found[name], exact[name] = leaf, plain
@@ -115,6 +117,7 @@ class Shapes:
         self._drops = portal.settings["unknown_properties"] == "drop"
         self._schema: PortalSchema | None = None
         self._met: dict[tuple[str, tuple[Leaf, ...], frozenset[str], bool], Shape] = {}
+        self.origins = Origins()
 
     def of(
         self, object_type: str, leaves: tuple[Leaf, ...], own: frozenset[str], *, well_known: bool
@@ -141,7 +144,8 @@ class Shapes:
         self, object_type: str, leaves: tuple[Leaf, ...], own: frozenset[str], well_known: bool
     ) -> Shape:
         known = self._portal.schema.properties.get(object_type, {})
-        found, notes = named(leaves, names.WELL_KNOWN.get(object_type, {}) if well_known else {}, known)
+        special = names.WELL_KNOWN.get(object_type, {}) if well_known else {}
+        found, notes = named(leaves, special, known)
         plain: list[Column] = []
         unsure: list[Column] = []
         for name, leaf in found.items():
@@ -149,11 +153,15 @@ class Shapes:
                 continue
             trait = leaf if isinstance(leaf, str) else "name" if len(leaf) == 1 else leaf[0]
             if name not in known and self._drops:
-                notes.append(f"unknown_property_dropped:{name}")
-            elif name not in known or (name == LIFECYCLE and not known[name].read_only):
+                notes.append(Note.UNKNOWN_PROPERTY_DROPPED.of(name))
+                continue
+            path = leaf if isinstance(leaf, str) else ".".join(leaf)
+            if path.lower() not in special and self.origins.differ(object_type, name, path):
+                notes.append(Note.NAME_COLLISION.of(name))
+            if name not in known or (name == LIFECYCLE and not known[name].read_only):
                 unsure.append(Column(name, trait, leaf))
             elif known[name].read_only:
-                notes.append(f"read_only:{name}")
+                notes.append(Note.READ_ONLY.of(name))
             else:
                 plain.append(Column(name, trait, leaf))
-        return Shape(tuple(plain), tuple(unsure), tuple(notes))
+        return Shape(tuple(plain), tuple(unsure), tuple(dict.fromkeys(notes)))

@@ -131,7 +131,7 @@ class HubSpotSink:
         backfill = all(r.lane is Lane.BACKFILL for r in rows)
 
         async def send(request: Request) -> Any:
-            return (await self._portal.client.send(request, backfill=backfill)).json()
+            return (await self._portal.client.send(request, backfill=backfill)).read(request.answer)
 
         try:
             return await _CALLS.get(kind, write_objects)(self._portal, rows, records, send)
@@ -146,7 +146,7 @@ class HubSpotSink:
                 described.append(
                     {
                         "record": list(records.resolve(row.key)),
-                        "properties": {n: value for n, (value, _, _) in row.values.items()},
+                        "properties": row.said.values,
                     }
                 )
             else:

@@ -114,22 +114,29 @@ def _bool(value: Any) -> str:
 
 def _option(prop: Property, value: Any) -> str:
     """An option by value or label; several for multi-selects."""
-    by_text = {v.lower(): v for v, _ in prop.options} | {}
-    by_label = {label.strip().lower(): v for v, label in prop.options}
     multi = prop.field_type == "checkbox"
     parts = value if isinstance(value, list) else [value]
     if multi and isinstance(value, str):
         parts = [p for p in value.split(";") if p]
     found = []
     for part in parts:
-        low = text(part).strip().lower()
-        option = by_text.get(low) or by_label.get(low)
+        option = _chosen(prop.options, text(part).strip())
         if option is None:
             raise Unconvertible
         found.append(option)
     if len(found) > 1 and not multi:
         raise Unconvertible
     return ";".join(dict.fromkeys(found))
+
+
+def _chosen(options: tuple[tuple[str, str], ...], said: str) -> str | None:
+    """The value of the option that is meant: by its value, by its label, then by either without regard to case."""
+    for spelled, wanted in ((str, said), (str.lower, said.lower())):
+        for part in (0, 1):
+            for option in options:
+                if spelled(option[part].strip()) == wanted:
+                    return option[0]
+    return None
 
 
 def _moment(kind: str, value: Any, zone: tzinfo) -> str:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from millstream.spec import timestamps
 from millstream.spec.events import Event
-from millstream.spec.parse import Bad, Envelope, amplitude_operations, memberships
+from millstream.spec.parse import Bad, Envelope, amplitude_operations, memberships, too_deep
 
 FORBIDDEN_IDS: Final = frozenset(
     {"anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown", "", "0", "-1", "{}", "lmy47d"}
@@ -46,6 +46,8 @@ def parse_event(item: Any, envelope: Envelope, min_id_length: int = 5) -> Event 
     """One element of `events`."""
     if not isinstance(item, dict):
         return Bad("not_an_object")
+    if too_deep(item):
+        return Bad("too_deep")
     kind = item.get("event_type")
     if not isinstance(kind, str) or not kind:
         return Bad("missing_event_type")
@@ -95,7 +97,7 @@ def parse_event(item: Any, envelope: Envelope, min_id_length: int = 5) -> Event 
         operations=operations,
         groups=groups,
         context=_context(item, envelope),
-        original_timestamp=timestamps.to_iso(int(time)) if time is not None and original_ms else None,
+        original_timestamp=timestamps.to_iso(original_ms) if original_ms is not None else None,
         dialect="amplitude",
     )
 
@@ -104,8 +106,11 @@ def parse_group(item: Any, envelope: Envelope, event: dict[str, Any] | None = No
     """One element of `identification` of `/groupidentify`, or a `$groupidentify` event."""
     if not isinstance(item, dict):
         return Bad("not_an_object")
-    pairs = memberships({str(item.get("group_type") or ""): item.get("group_value")})
-    if not item.get("group_type") or not pairs:
+    if too_deep(item):
+        return Bad("too_deep")
+    kind = item.get("group_type")
+    pairs = memberships({kind: item.get("group_value")}) if isinstance(kind, str) and kind else []
+    if not pairs:
         return Bad("missing_group")
     event = event or {}
     traits, operations = amplitude_operations(item.get("group_properties"))
@@ -148,7 +153,7 @@ def _message_id(item: dict[str, Any], envelope: Envelope) -> str:
     insert = item.get("insert_id")
     if not isinstance(insert, str) or not insert or len(insert) > 200:
         return envelope.new_id()
-    return f"{item.get('device_id') or ''}:{insert}"
+    return f"{_allowed(item.get('device_id'), 1) or ''}:{insert}"
 
 
 def _revenue(item: dict[str, Any], properties: dict[str, Any]) -> None:

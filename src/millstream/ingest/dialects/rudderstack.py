@@ -28,8 +28,8 @@ def is_rudderstack(headers: Mapping[str, str], body: Any) -> bool:
     head = first[0] if isinstance(first, list) and first and isinstance(first[0], dict) else {}
     context = head.get("context")
     library = context.get("library") if isinstance(context, dict) else None
-    name = str(library.get("name", "")) if isinstance(library, dict) else ""
-    return "rudder" in name.lower() or (
+    name = library.get("name") if isinstance(library, dict) else None
+    return (isinstance(name, str) and "rudder" in name.lower()) or (
         isinstance(context, dict)
         and "traits" in context
         and "traits" not in head
@@ -41,10 +41,11 @@ def merge_to_alias(body: Any) -> Any:
     """RudderStack's `merge` (`mergeProperties: [{type, value}, {type, value}]`) as an alias call."""
     if not isinstance(body, dict):
         return body
+    given = body.get("mergeProperties")
     pairs = {
-        str(p.get("type", "")).lower().replace("_", ""): p.get("value")
-        for p in body.get("mergeProperties") or []
-        if isinstance(p, dict)
+        p["type"].lower().replace("_", ""): p.get("value")
+        for p in (given if isinstance(given, list) else ())
+        if isinstance(p, dict) and isinstance(p.get("type"), str)
     }
     return {
         **body,

@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from millstream.eventlog.failure import StorageFailed
+
 
 def writer(path: Path, *, cache_kib: int = 32 * 1024) -> sqlite3.Connection:
     """The one writing connection of a file: WAL, fsync at every commit, checkpoints by itself alone.
@@ -31,6 +33,10 @@ def reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+class Unreadable(StorageFailed, sqlite3.DatabaseError):
+    """SQLite cannot read the file: for those who know which storage it is, and for those who do not."""
+
+
 class Readers:
     """One reading connection per thread. No cursor is left open, so readers never hold the WAL."""
 
@@ -41,8 +47,13 @@ class Readers:
         self._lock = threading.Lock()
 
     def all(self, sql: str, parameters: Any = ()) -> list[Any]:
-        """All rows at once."""
-        return self._connection().execute(sql, parameters).fetchall()
+        """All rows at once. Raises `Unreadable`."""
+        try:
+            return self._connection().execute(sql, parameters).fetchall()
+        except sqlite3.ProgrammingError:  # a parameter that SQLite does not take: the caller's
+            raise
+        except sqlite3.DatabaseError as error:
+            raise Unreadable(str(error)) from error
 
     def one(self, sql: str, parameters: Any = ()) -> Any:
         """The first row, or None."""

@@ -12,7 +12,8 @@ import zstandard
 from millstream.delivery.ledger import worst_of
 from millstream.delivery.operation import Job, Key
 from millstream.delivery.outcome import Outcome, Reason, State
-from millstream.delivery.record_state import RecordState, Stamp
+from millstream.delivery.record_state import RecordState
+from millstream.delivery.statement import Stamp, Statement
 from millstream.delivery.store import DeadLetter, DeliveryCommit, ParkedRow, Position, WaitingRow
 from millstream.eventlog.record import Offset
 from millstream.storage.sqlite.connection import Readers
@@ -21,7 +22,7 @@ from millstream.storage.sqlite.writer import Writer
 CHUNK: Final = 500
 _Effects = list[tuple[str, str, int, str, str, list[str], str]]
 _details_decode = msgspec.msgpack.Decoder(dict[int, _Effects]).decode
-# What `record.confirmed` holds: values, stamp, what was said earlier (`RecordState`); older versions wrote a map of
+# What `record.confirmed` holds: values, stamp, what was said earlier (`Statement`); older versions wrote a map of
 # property -> fingerprint, time, offset, which is read as it is and renewed when the record is next confirmed.
 _Known = tuple[dict[str, Any], int, Offset, dict[str, Stamp]]
 _Before = dict[str, tuple[str | int, int, Offset]]
@@ -43,7 +44,7 @@ class SqliteDeliveryStore:
             raise sqlite3.OperationalError("opened read-only")
         # Encoded here, not on the writer's thread: what is known of a record changes while it is written.
         d = commit.destination
-        records = [(d, *r.key, r.id, r.at_ms, _pack((r.values, *r.stamp, r.earlier))) for r in commit.records]
+        records = [(d, *r.key, r.id, r.at_ms, _packed(r.confirmed)) for r in commit.records]
         await self._writer.run(lambda connection: _write(connection, commit, records))
 
     def position(self, destination: str) -> Position | None:
@@ -242,17 +243,21 @@ def _waiting(rows: list[Any]) -> list[WaitingRow]:
     return [WaitingRow(p, Job(o, m, e), since) for p, o, m, e, since in rows]
 
 
+def _packed(confirmed: Statement) -> bytes:
+    return _pack((confirmed.values, *confirmed.stamp, confirmed.earlier))
+
+
 def _record(object_type: str, row: Any) -> RecordState:
     by, value, rid, confirmed, at = row
     key, known = Key(object_type, by, value), _known_decode(confirmed)
     if isinstance(known, tuple):
         values, time_ms, offset, earlier = known
-        return RecordState(key, rid, values, (time_ms, offset), earlier, at)
+        return RecordState(key, rid, Statement(values, (time_ms, offset), earlier), at)
     # Hashes were numbers then: such a value equals nothing, so that it is sent once more.
-    values = {n: said if isinstance(said, str) else b"" for n, (said, _, _) in known.items()}
-    stamps = {n: (time_ms, offset) for n, (_, time_ms, offset) in known.items()}
-    newest = max(stamps.values(), default=(0, 0))
-    return RecordState(key, rid, values, newest, {n: s for n, s in stamps.items() if s != newest}, at)
+    confirmed = Statement()
+    for name, (said, time_ms, offset) in known.items():
+        confirmed.put(name, said if isinstance(said, str) else b"", (time_ms, offset))
+    return RecordState(key, rid, confirmed, at)
 
 
 def _write(c: sqlite3.Connection, commit: DeliveryCommit, records: list[Any]) -> None:

@@ -20,8 +20,8 @@ MIGRATIONS: Final = {int(p.name[:4]): p.read_text() for p in sorted((_HERE / "mi
 SCHEMA_VERSION: Final = max(MIGRATIONS)
 
 
-class StateTooNew(Exception):
-    """The file was written by a newer version."""
+class StateOfOtherVersion(Exception):
+    """The file was written by a newer version; or by an older one, and is only to be read."""
 
 
 class SqliteState:
@@ -34,6 +34,12 @@ class SqliteState:
             self._migrate(opened)
             self._writer = Writer(opened, "state writer")
         self._readers = Readers(path)
+        if read_only and (version := self._readers.one("PRAGMA user_version")[0]) != SCHEMA_VERSION:
+            self._readers.close()
+            raise StateOfOtherVersion(
+                f"state.db has schema {version}, this version reads {SCHEMA_VERSION}; a server that starts brings an "
+                "older one forward"
+            )
         self.processor = SqliteProcessorStore(self._writer, self._readers)
         self.deliveries = SqliteDeliveryStore(self._writer, self._readers)
         self.made = SqliteMadeStore(self._writer, self._readers)
@@ -49,7 +55,7 @@ class SqliteState:
         version = opened.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             opened.close()
-            raise StateTooNew(f"state.db has schema {version}; this version knows {SCHEMA_VERSION}")
+            raise StateOfOtherVersion(f"state.db has schema {version}; this version knows {SCHEMA_VERSION}")
         if version == 0:
             opened.executescript(f"BEGIN; {SCHEMA}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
             return

@@ -13,8 +13,6 @@ from millstream.mapping.errors import MappingInvalid
 
 Severity = Literal["info", "warning", "error"]
 
-ACCESS: Final = "${HUBSPOT_TOKEN}"
-PORTAL: Final = "${HUBSPOT_PORTAL_ID}"
 _MAX_DEPTH: Final = 150
 _MAX_BITS: Final = 1024
 _SHOWN: Final = 1000
@@ -38,6 +36,24 @@ class Imported:
 
     config: dict[str, Any]
     notes: list[Note]
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """The environment variables of one destination, so that two portals do not share a token."""
+
+    token: str
+    portal_id: str
+
+    @classmethod
+    def of(cls, n: int) -> Variables:
+        """Those of the n-th destination of the file, from 1 on; the first have no number."""
+        number = f"_{n}" if n > 1 else ""
+        return cls(f"HUBSPOT_TOKEN{number}", f"HUBSPOT_PORTAL_ID{number}")
+
+    def settings(self, portal_id: str | None) -> dict[str, Any]:
+        """The settings that every destination needs."""
+        return {"portal_id": portal_id or f"${{{self.portal_id}}}", "access_token": f"${{{self.token}}}"}
 
 
 class TooDeep(Exception):

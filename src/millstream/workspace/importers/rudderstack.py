@@ -6,6 +6,7 @@ RudderStack sends only the events that are configured, with only the configured 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,10 +14,9 @@ from typing import Any, Final
 from millstream.mapping.trigger import TriggerError, parse_trigger
 from millstream.workspace.importers import rudderstack_consent
 from millstream.workspace.importers.report import (
-    ACCESS,
-    PORTAL,
     Imported,
     Report,
+    Variables,
     convert,
     first,
     literal,
@@ -163,11 +163,11 @@ def _destination(
     where, given = found.where, found.given
     config = report.table(given.get("config"), f"{where}.config")
     at = f"{where}.config"
-    portal = portal_id(config.get("hubID"))
+    portal, variables = portal_id(config.get("hubID")), Variables.of(len(taken) + 1)
     if portal is None:
-        report.warn(f"{at}.hubID", f"no Hub ID: {shown(config.get('hubID'))}; set HUBSPOT_PORTAL_ID")
-    _notes(config, given, where, report)
-    settings: dict[str, Any] = {"portal_id": portal or PORTAL, "access_token": ACCESS}
+        report.warn(f"{at}.hubID", f"no Hub ID: {shown(config.get('hubID'))}; set {variables.portal_id}")
+    _notes(config, given, where, report, variables.token)
+    settings = variables.settings(portal)
     mappings = _events(config, at, report)
     if any(mapping["enabled"] for mapping in mappings):
         settings["create_definitions"] = False
@@ -196,17 +196,17 @@ def _destination(
     }
 
 
-def _notes(config: dict[str, Any], given: dict[str, Any], where: str, report: Report) -> None:
+def _notes(config: dict[str, Any], given: dict[str, Any], where: str, report: Report, token: str) -> None:
     """What of the settings does something else here, or nothing."""
     at = f"{where}.config"
     auth = config.get("authorizationType")
     if auth == "legacyApiKey" or (config.get("apiKey") and not config.get("accessToken")):
         report.warn(
             f"{at}.authorizationType",
-            "HubSpot ended API keys in 2022: make a private app and set HUBSPOT_TOKEN to its token",
+            f"HubSpot ended API keys in 2022: make a private app and set {token} to its token",
         )
     else:
-        report.info(f"{at}.accessToken", "secrets are not copied: set HUBSPOT_TOKEN")
+        report.info(f"{at}.accessToken", f"secrets are not copied: set {token}")
     if auth not in (None, "legacyApiKey", "newPrivateAppApi"):
         report.error(f"{at}.authorizationType", f"not known: {shown(auth)}")
     version = config.get("apiVersion")
@@ -220,6 +220,11 @@ def _notes(config: dict[str, Any], given: dict[str, Any], where: str, report: Re
     lookup = config.get("lookupField")
     if lookup is not None and not isinstance(lookup, str):
         report.error(f"{at}.lookupField", f"must be text, not {shown(lookup)}: contacts are found by email")
+    elif lookup is not None and _lookup_name(lookup) != lookup.strip().lower():
+        report.warn(
+            f"{at}.lookupField",
+            f"{shown(lookup)} is taken for the property {_lookup_name(lookup)}: see what HubSpot calls it",
+        )
     if config.get("doAssociation"):
         report.info(
             f"{at}.doAssociation", "the preset associates what traits.hubspot.objects and group calls name"
@@ -236,7 +241,7 @@ def _notes(config: dict[str, Any], given: dict[str, Any], where: str, report: Re
 
 def _lookup(field: Any) -> list[dict[str, Any]]:
     """The preset's mapping of contacts with another property to find them by."""
-    name = field.strip().lower() if isinstance(field, str) else ""
+    name = _lookup_name(field) if isinstance(field, str) else ""
     if name in {"", "email"}:
         return []
     return [
@@ -252,6 +257,11 @@ def _lookup(field: Any) -> list[dict[str, Any]]:
             },
         }
     ]
+
+
+def _lookup_name(field: str) -> str:
+    """The internal name of a property that may be given by its label; HubSpot makes one of the other like this."""
+    return re.sub(r"[^a-z0-9_]+", "_", field.strip().lower()).strip("_")
 
 
 def _scalars(value: dict[str, Any]) -> set[Any]:

@@ -12,11 +12,10 @@ from typing import Any, Final
 
 from millstream.mapping.trigger import TriggerError, parse_trigger
 from millstream.workspace.importers.report import (
-    ACCESS,
-    PORTAL,
     Imported,
     Report,
     TooDeep,
+    Variables,
     at,
     convert,
     literal,
@@ -105,6 +104,7 @@ def _listed(items: list[Any], where: str, report: Report) -> Iterator[tuple[str,
 
 def _destination(where: str, item: dict[str, Any], report: Report, taken: set[str]) -> dict[str, Any]:
     settings = report.table(item.get("settings"), at(where, "settings"))
+    variables = Variables.of(len(taken) + 1)
     kind = report.table(item.get("metadata"), at(where, "metadata"))
     slug = str(kind.get("slug") or kind.get("name") or "").lower()
     enabled = report.flag(item, "enabled", where)
@@ -124,16 +124,16 @@ def _destination(where: str, item: dict[str, Any], report: Report, taken: set[st
         preset = "classic"
     portal = portal_id(settings.get("portalId"))
     if portal is None:
-        report.warn(at(where, "settings.portalId"), "no Hub ID is given: set HUBSPOT_PORTAL_ID")
+        report.warn(at(where, "settings.portalId"), f"no Hub ID is given: set {variables.portal_id}")
     report.info(
-        at(where, "settings"), "set HUBSPOT_TOKEN to a private app's token; Segment's OAuth stays there"
+        at(where, "settings"), f"set {variables.token} to a private app's token; Segment's OAuth stays there"
     )
     made: dict[str, Any] = {
         "name": report.name(item.get("name"), "hubspot", taken, where),
         "kind": "hubspot",
         "enabled": enabled,
         **({"preset": preset} if preset else {}),
-        "settings": {"portal_id": portal or PORTAL, "access_token": ACCESS},
+        "settings": variables.settings(portal),
     }
     names: set[str] = set()
     mappings = [
@@ -265,6 +265,7 @@ def _filters(where: str, given: dict[str, Any], report: Report) -> Iterator[dict
             continue
         if kind == "sample":
             made["percent"] = _percent(action.get("percent"), path, report)
+            made |= _drawn_by(action.get("path"), path, report)
         elif kind != "drop":
             made["fields"] = _paths(action.get("fields"), path, report)
             made["enabled"] = enabled and bool(made["fields"])
@@ -277,6 +278,17 @@ def _percent(given: Any, where: str, report: Report) -> float:
         report.error(f"{where}.percent", f"must be from 0 to 1, not {shown(given)}: everything passes")
         return 100.0
     return round(float(given) * 100, 6)
+
+
+def _drawn_by(given: Any, where: str, report: Report) -> dict[str, str]:
+    """The path whose value is in the sample or is not; Segment hashes otherwise, so others are chosen."""
+    if given in (None, ""):
+        return {}
+    if not isinstance(given, str):
+        report.error(f"{where}.path", f"must be text, not {shown(given)}: chosen by message id")
+        return {}
+    report.info(f"{where}.path", f"as many of the values of {shown(given)} are chosen, but not the same ones")
+    return {"path": given}
 
 
 def _paths(given: Any, where: str, report: Report) -> dict[str, list[str]]:

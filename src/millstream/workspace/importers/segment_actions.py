@@ -146,9 +146,12 @@ def _object(fields: SegmentFields) -> Made:
 def _membership(fields: SegmentFields, record: dict[str, Any]) -> Made:
     """The list that an object joins or leaves: a mapping of its own here."""
     given = fields.renamed(computation_key="computation_key", traits_or_props="traits_or_props")
-    if "list_details" not in fields.given:
-        return []
     details = _details(fields, "list_details")
+    audience = details.pop("connected_to_engage_audience", False)  # ours looks at what the event says
+    if audience is False and "list_name" not in details:
+        for name, value in details.items():
+            fields.warn(f"list_details.{name}", f"no list is named; not taken over: {shown(value)}")
+        return []
     made: dict[str, Any] = {k: record[k] for k in ("object_type", "id_field", "id_value") if k in record}
     for ours, theirs in (
         ("list_name", "list_name"),
@@ -157,7 +160,6 @@ def _membership(fields: SegmentFields, record: dict[str, Any]) -> Made:
     ):
         if details.get(theirs) is not None:
             made[ours] = details.pop(theirs)
-    details.pop("connected_to_engage_audience", None)  # ours looks at what the event says
     for name, value in details.items():
         fields.warn(f"list_details.{name}", f"no field of ours does this; not taken over: {shown(value)}")
     return [("list_membership", made | given)]

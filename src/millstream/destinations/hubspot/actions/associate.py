@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from millstream.delivery.operation import Key, Write
+from millstream.delivery.operation import Key, Write, relation
 from millstream.delivery.outcome import Reason, State
+from millstream.delivery.statement import Statement
 from millstream.destinations.hubspot.actions.upsert_company import company_key
 from millstream.destinations.hubspot.calls.associations import label_of
 from millstream.destinations.hubspot.calls.rows import object_of
@@ -27,35 +28,30 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
     if company is None:
         context.end("association", State.FILTERED, Reason.GROUP_WITHOUT_WEBSITE)
         return
-    contact = context.contact_key(fields.get("email"))
+    contact = context.named_contact(fields.get("email"), "association")
     if contact is None:
-        context.wait("association")
         return
     context.ensure_contact(contact)
     if context.records.get(company) is None:  # nobody may have written it: look for it, make nothing
-        context.plan.operations.append(Write("company", company, {}, extra={"find": True}, lane=context.lane))
+        context.plan.operations.append(
+            Write("company", company, Statement(), extra={"find": True}, lane=context.lane)
+        )
     ends = {"from": contact, "to": company, "from_type": "contacts", "to_type": "companies", "label": label}
     link(context, "association", ends)
 
 
 def _objects(context: Context, named: dict[str, Any], label: str) -> None:
     """RudderStack's `traits.hubspot`: `{contactId, qualifiedName, objects: [{objectId, objectType}]}`."""
-    found = [
-        o for o in named.get("objects") or [] if isinstance(o, dict) and o.get("objectId") not in (None, "")
-    ]
+    objects = named.get("objects")
+    found = [o for o in objects if _names_record(o)] if isinstance(objects, list) else []
     if not found:
-        context.end(
-            "association", State.FILTERED, Reason.NO_MATCHING_MAPPING, "traits.hubspot.objects is empty"
-        )
+        detail = "traits.hubspot.objects names no record"
+        context.end("association", State.FILTERED, Reason.NO_MATCHING_MAPPING, detail)
         return
-    contact_id = named.get("contactId")
-    contact = (
-        Key("contact", "id", str(contact_id)) if contact_id not in (None, "") else context.contact_key(None)
-    )
-    for i, item in enumerate(found[:100]):
+    for i, item in enumerate(found):
         effect = f"association:{i}"
+        contact = context.named_contact(None, effect, named.get("contactId"))
         if contact is None:
-            context.wait(effect)
             continue
         context.ensure_contact(contact)
         kind = str(item.get("objectType") or named.get("qualifiedName") or "")
@@ -70,22 +66,26 @@ def _objects(context: Context, named: dict[str, Any], label: str) -> None:
         link(context, effect, ends)
 
 
+def _names_record(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("objectId") not in (None, "")
+
+
 def link(context: Context, effect: str, ends: Mapping[str, Any], *, linked: bool = True) -> None:
     """One association or dissociation, behind the writes of both records. `ends`: see `calls/associations.py`."""
     source, target = ends["from"], ends["to"]
     kinds = f"{source.object}_{target.object}" + (f":{ends['label']}" if ends.get("label") else "")
-    stamped = context.stamped(linked)
     context.plan.operations.append(
         Write(
             "association",
-            Key("association", kinds, f"{source.value}|{target.value}"),
-            {"linked": stamped},
+            relation("association", kinds, (source, target)),
+            context.says("linked", linked),
             context.job(effect),
             (source, target),
             context.person.id if context.person else None,
             notes=tuple(context.notes),
             extra=ends,
             lane=context.lane,
+            between=(source, target),
         )
     )
 

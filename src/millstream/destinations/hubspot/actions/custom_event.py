@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from hashlib import blake2b, sha1
 from typing import Any, Final
 
+from millstream.delivery.note import Note
 from millstream.delivery.operation import Key, Send, Write
 from millstream.delivery.outcome import Reason, State
+from millstream.delivery.statement import Statement
 from millstream.destinations.hubspot import names, nested
 from millstream.destinations.hubspot.calls.rows import object_of
-from millstream.destinations.hubspot.context import Context
+from millstream.destinations.hubspot.context import Context, is_record_id, record_id
 from millstream.destinations.hubspot.portal import Portal
 from millstream.destinations.hubspot.values import Unconvertible, number, text
 from millstream.destinations.kit import Action, Field
@@ -72,8 +74,8 @@ def _record(
     context: Context, fields: Mapping[str, Any], object_type: str
 ) -> tuple[Key | None, str | None] | None:
     """Whose event it is: a record, or a visitor's token when nothing better is known. None: decided, or waiting."""
-    object_id = str(fields.get("object_id") or "").strip()
-    if object_id and not object_id.isdigit():
+    object_id = record_id(fields.get("object_id"))
+    if object_id and not is_record_id(object_id):
         detail = f"the object id {object_id[:60]!r} is not a number"
         context.end("event", State.DEAD_LETTERED, Reason.MAPPING_FAILED, detail)
         return None
@@ -85,7 +87,7 @@ def _record(
         return None
     said = fields.get("email")
     if said not in (None, "") and context.address_of(said) is None:
-        context.notes.append("email_not_valid")
+        context.notes.append(Note.EMAIL_NOT_VALID)
     contact = context.contact_key(said)
     utk = str(fields.get("utk") or "").strip() or None
     if contact is None and utk is None:
@@ -95,7 +97,7 @@ def _record(
 
 
 def _properties(context: Context, fields: Mapping[str, Any], wanted: str) -> dict[str, Any]:
-    """Properties by HubSpot's names: nulls out, amounts as numbers, at most 50."""
+    """Properties by HubSpot's names: empty ones out, amounts as numbers, at most 50."""
     given: dict[str, Any] = {}
     for part in (fields.get("properties"), fields.get("more_properties")):
         if part is not None:
@@ -106,25 +108,27 @@ def _properties(context: Context, fields: Mapping[str, Any], wanted: str) -> dic
         try:
             given["$revenue"] = float(number(given["$price"])) * float(number(given.get("$quantity", 1)))
         except Unconvertible:
-            context.notes.append("value_not_convertible:revenue")
+            context.notes.append(Note.VALUE_NOT_CONVERTIBLE.of("revenue"))
     given = nested.of_event(given, str(context.portal.settings["nested"]))
     found: dict[str, Any] = {}
     for (key, value), name in zip(given.items(), names.event_property_names(tuple(given)), strict=True):
-        if value is None or key == "email":
+        if value in (None, "", [], {}) or key == "email":
             continue
         if name in _NUMBERS and not _is_number(value):
-            context.notes.append(f"value_not_convertible:{name}")
+            context.notes.append(Note.VALUE_NOT_CONVERTIBLE.of(name))
             continue
         if name in found:
-            context.notes.append(f"name_collision:{name}")
+            context.notes.append(Note.NAME_COLLISION.of(name))
             if name != key:
                 continue
+        elif context.shapes.origins.differ(wanted, name, key):
+            context.notes.append(Note.NAME_COLLISION.of(name))
         found[name] = value
     if len(found) > _MAX_PROPERTIES:
         known = context.portal.schema.definition(wanted)
         have = known.properties if known else {}
         ranked = sorted(found, key=lambda n: n not in have)[:_MAX_PROPERTIES]
-        context.notes.append(f"properties_cut:{len(found) - _MAX_PROPERTIES}")
+        context.notes.append(Note.PROPERTIES_CUT.of(len(found) - _MAX_PROPERTIES))
         found = {n: found[n] for n in found if n in set(ranked)}
     return found
 
@@ -178,7 +182,7 @@ def _definition(
         if not portal.want_definition(short, label, _primary(object_type)):
             context.end("event", State.FILTERED, Reason.DEFINITION_LIMIT)
             return None
-        context.plan.operations.append(Write("definition", definition, {}, lane=context.lane))
+        context.plan.operations.append(Write("definition", definition, Statement(), lane=context.lane))
         requires.append(definition)
     may_extend = found is None or mode in {"upsert", "update"}
     requires += _extend(context, short, wanted, found, properties, may_extend=may_extend)
@@ -204,7 +208,7 @@ def _extend(
     for name in lacking:
         if room <= 0:
             if may_extend:
-                context.notes.append(f"no_room_for_property:{name}")
+                context.notes.append(Note.NO_ROOM_FOR_PROPERTY.of(name))
             continue
         room -= 1
         key = Key("event_property", short, name)
@@ -214,7 +218,9 @@ def _extend(
         wish = context.portal.wanted_definitions.setdefault(short, {"label": wanted[:100]})
         wish.setdefault("properties", {}).setdefault(name, kind)
         behind = (Key("definition", "name", short),) if found is None else ()
-        context.plan.operations.append(Write("event_property", key, {}, requires=behind, lane=context.lane))
+        context.plan.operations.append(
+            Write("event_property", key, Statement(), requires=behind, lane=context.lane)
+        )
         requires.append(key)
     return requires
 

@@ -8,22 +8,25 @@ from typing import Any, Final
 from millstream.delivery.operation import Key, Write
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.hubspot.actions.fields import EMAIL
-from millstream.destinations.hubspot.context import Context
+from millstream.destinations.hubspot.context import Context, record_id
 from millstream.destinations.kit import Action, Field
 
 
 def plan(context: Context, fields: Mapping[str, Any]) -> None:
     """One deletion, behind the contact's earlier writes and before its later ones."""
-    object_id = str(fields.get("object_id") or "").strip()
-    key = Key("contact", "id", object_id) if object_id else context.contact_key(fields.get("email"))
-    if key is None or (object_id and not object_id.isdigit()):
+    email, object_id = fields.get("email"), fields.get("object_id")
+    if not context.is_addressed(email, "gdpr_delete", object_id):
+        return
+    number = record_id(object_id)
+    key = Key("contact", "id", number) if number else context.contact_key(email)
+    if key is None:
         context.end("gdpr_delete", State.DEAD_LETTERED, Reason.MAPPING_FAILED, "no address and no contact id")
         return
     context.plan.operations.append(
         Write(
             "gdpr_delete",
             key,
-            {"deleted": context.stamped(True)},
+            context.says("deleted", True),
             context.job("gdpr_delete"),
             profile=context.person.id if context.person else None,
             notes=tuple(context.notes),
@@ -42,4 +45,5 @@ ACTION: Final = Action(
         Field("object_id", "Contact ID", "string", "The contact's id in HubSpot, instead of the address."),
     ),
     plan,
+    irrevocable=True,
 )

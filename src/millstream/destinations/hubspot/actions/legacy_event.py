@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from millstream.delivery.note import Note
 from millstream.delivery.operation import Send
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.hubspot import names
@@ -20,9 +21,8 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
     if not name:
         context.end("legacy_event", State.DEAD_LETTERED, Reason.MAPPING_FAILED, "the event has no name")
         return
-    contact = context.contact_key(fields.get("email"))
+    contact = context.named_contact(fields.get("email"), "legacy_event")
     if contact is None:
-        context.wait("legacy_event")
         return
     query = {"_a": str(context.portal.settings["portal_id"]), "_n": name, "email": contact.value}
     if contact.by == "id":
@@ -32,7 +32,7 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
         try:
             query["_m"] = number(fields["value"])
         except Unconvertible:
-            context.notes.append("value_not_convertible:value")
+            context.notes.append(Note.VALUE_NOT_CONVERTIBLE.of("value"))
     properties = fields.get("properties")
     for key, value in (properties if isinstance(properties, dict) else {}).items():
         if value is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from millstream.delivery.operation import Key, Write
+from millstream.delivery.operation import Key, Write, relation
 from millstream.delivery.outcome import Reason, State
+from millstream.delivery.statement import Statement
 from millstream.destinations.hubspot.actions.fields import first_of
 from millstream.destinations.hubspot.actions.upsert_object import object_key
 from millstream.destinations.hubspot.calls.rows import type_of
@@ -28,25 +29,25 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
             "membership", State.FILTERED, Reason.NOT_IN_AUDIENCE, f"nothing says {name} is true or false"
         )
         return
-    record = _record(context, fields)
+    record = _record(context, fields, make=member)
     if record is None:
         return
     object_type = type_of(record)
     listed = Key("list", object_type, name)
-    create = fields.get("create", True)
-    context.plan.operations.append(Write("list", listed, {}, extra={"create": create}, lane=context.lane))
-    stamped = context.stamped(member)
+    made = {"create": fields.get("create", True)} if member else {}  # nothing is made to take somebody off it
+    context.plan.operations.append(Write("list", listed, Statement(), extra=made, lane=context.lane))
     context.plan.operations.append(
         Write(
             "membership",
-            Key("membership", f"{object_type}/{name}", f"{record.by}:{record.value}"),
-            {"linked": stamped},
+            relation("membership", object_type, (record, listed)),
+            context.says("linked", member),
             context.job("membership"),
             (record, listed),
             context.person.id if context.person else None,
             notes=tuple(context.notes),
             extra={"list": listed, "record": record},
             lane=context.lane,
+            between=(record, listed),
         )
     )
 
@@ -63,21 +64,21 @@ def _member(context: Context, fields: Mapping[str, Any]) -> bool | None:
     return _ENTERED.get(context.event.event or "")
 
 
-def _record(context: Context, fields: Mapping[str, Any]) -> Key | None:
-    """The member: the contact unless another type is mapped. None: the effect waits or has ended."""
+def _record(context: Context, fields: Mapping[str, Any], *, make: bool) -> Key | None:
+    """The member: the contact, made when `make` says so, unless another record is mapped. None: waits, or has ended."""
     if fields.get("id_value") is not None:
-        record = object_key(context, fields, "membership")
-        if record is not None and record.by != "id" and context.records.get(record) is None:
-            context.plan.operations.append(
-                Write("object", record, {}, partial=False, extra={"mode": "find"}, lane=context.lane)
-            )
-        return record
-    contact = context.contact_key(fields.get("email"))
-    if contact is None:
-        context.wait("membership")
+        record, make = object_key(context, fields, "membership"), False
+    else:
+        record = context.named_contact(fields.get("email"), "membership")
+    if record is None:
         return None
-    context.ensure_contact(contact)
-    return contact
+    if make:
+        context.ensure_contact(record)
+    elif record.by != "id" and context.records.get(record) is None:
+        context.plan.operations.append(
+            Write("object", record, Statement(), partial=False, extra={"mode": "find"}, lane=context.lane)
+        )
+    return record
 
 
 ACTION: Final = Action(

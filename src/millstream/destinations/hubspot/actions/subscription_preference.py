@@ -8,9 +8,8 @@ from typing import Any, Final
 from millstream.delivery.operation import Key, Write
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.hubspot.actions.fields import EMAIL
-from millstream.destinations.hubspot.context import Context
+from millstream.destinations.hubspot.context import Context, is_record_id
 from millstream.destinations.kit import Action, Field
-from millstream.profiles.identifiers import email_of
 
 _BASES: Final = (
     "LEGITIMATE_INTEREST_PQL",
@@ -26,11 +25,14 @@ _BASES: Final = (
 def plan(context: Context, fields: Mapping[str, Any]) -> None:
     """One status: the newest word about one address and one type wins."""
     subscription = str(fields.get("subscription_id") or "").strip()
-    if not subscription.isdigit():
+    if not is_record_id(subscription):
         detail = f"the subscription id {subscription[:40]!r} is not a number"
         context.end("subscription", State.DEAD_LETTERED, Reason.MAPPING_FAILED, detail)
         return
-    address = email_of(fields.get("email")) or (context.person.email if context.person else None)
+    email = fields.get("email")
+    if not context.is_addressed(email, "subscription"):
+        return
+    address = context.address_of(email) or (context.person.email if context.person else None)
     if not address:
         context.wait("subscription")
         return
@@ -39,7 +41,7 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
         Write(
             "subscription",
             Key("subscription", subscription, address),
-            {"status": context.stamped(status)},
+            context.says("status", status),
             context.job("subscription"),
             profile=context.person.id if context.person else None,
             notes=tuple(context.notes),

@@ -48,8 +48,8 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
     if made is None:
         context.end("company", State.DEAD_LETTERED, Reason.UNKNOWN_PROPERTY, ", ".join(context.notes))
         return
-    values, requires = made
-    values[key.by] = context.stamped(key.value)
+    said, requires = made
+    said.put(key.by, key.value, context.stamp)
     extra: dict[str, Any] = {"create": fields.get("create", True)}
     if key.by == DOMAIN_PROPERTY:
         extra["defaults"] = {"domain": key.value, "name": key.value}
@@ -59,7 +59,7 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
         Write(
             "company",
             key,
-            values,
+            said,
             context.job("company"),
             (*context.require_unique_property(key.by, _LABELS[key.by]), *requires),
             context.account.id if context.account else None,

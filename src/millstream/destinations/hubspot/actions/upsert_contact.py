@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from millstream.delivery.note import Note
 from millstream.delivery.operation import Key, Write
 from millstream.delivery.outcome import Reason, State
 from millstream.destinations.hubspot.actions.fields import NULL_CLEARS
-from millstream.destinations.hubspot.context import Context, property_map
+from millstream.destinations.hubspot.context import Context, property_map, record_id
 from millstream.destinations.kit import Action, Field
 
 
 def plan(context: Context, fields: Mapping[str, Any]) -> None:
     """One write of the contact: all of the profile when HubSpot is not known to have it, else what was said."""
-    said = fields.get("email")
-    address = context.address_of(said)
-    if address is None and said not in (None, ""):
-        context.end(
-            "contact", State.DEAD_LETTERED, Reason.INVALID_EMAIL, f"not an address: {str(said)[:100]!r}"
-        )
+    email = fields.get("email")
+    address = context.address_of(email)
+    if not context.is_addressed(None, "contact", fields.get("object_id")):
+        return
+    if not context.is_addressed(email, "contact"):  # it is written, also where an id names the contact
         return
     key = _key(context, fields)
     if key is None:
@@ -37,18 +37,18 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
         traits = context.all_known(traits, person)
     made = context.properties("contacts", traits, person, key, own=frozenset({"email", key.by}))
     if made is None:
-        unknown_names = ", ".join(n for n in context.notes if n.startswith("unknown_property:"))
+        unknown_names = ", ".join(n for n in context.notes if n.startswith(Note.UNKNOWN_PROPERTY.of("")))
         context.end("contact", State.DEAD_LETTERED, Reason.UNKNOWN_PROPERTY, unknown_names)
         return
-    values, requires = made
+    said, requires = made
     for name, value in (("email", address), (key.by, key.value)):
         if value is not None and name != "id":
-            values[name] = context.stamped(value)
+            said.put(name, value, context.stamp)
     context.plan.operations.append(
         Write(
             "contact",
             key,
-            values,
+            said,
             context.job("contact"),
             (*requires, *context.attributed(key)),
             person.id if person else None,
@@ -61,13 +61,14 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
 
 def _key(context: Context, fields: Mapping[str, Any]) -> Key | None:
     """The contact: by its id, by the property that the mapping looks it up by, else by address."""
-    object_id = str(fields.get("object_id") or "").strip()
-    if object_id.isdigit():
-        return Key("contact", "id", object_id)
+    if number := record_id(fields.get("object_id")):
+        return Key("contact", "id", number)
     lookup = str(fields.get("lookup_field") or "email").strip().lower()
     value = str(fields.get("lookup_value") or "").strip()
-    if lookup != "email" and value and lookup in context.portal.schema.properties.get("contacts", {}):
-        return Key("contact", lookup, value)
+    if lookup != "email" and value:
+        if lookup in context.portal.schema.properties.get("contacts", {}):
+            return Key("contact", lookup, value)
+        context.notes.append(Note.LOOKUP_UNKNOWN.of(lookup))
     return context.contact_key(fields.get("email"))
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from millstream.delivery.operation import Key, Stamped, Write
+from millstream.delivery.operation import Key, Write
 from millstream.delivery.outcome import Reason, State
+from millstream.delivery.statement import Statement
 from millstream.destinations.hubspot.actions.associate import label_is_usable, link
 from millstream.destinations.hubspot.actions.fields import NULL_CLEARS
 from millstream.destinations.hubspot.calls.rows import object_of
-from millstream.destinations.hubspot.context import Context, property_map
+from millstream.destinations.hubspot.context import Context, is_record_id, property_map
 from millstream.destinations.kit import Action, Field
 from millstream.profiles.identifiers import email_of
 
 ID: Final = "hs_object_id"
-_MOST: Final = 100
 
 
 def object_key(context: Context, given: Mapping[str, Any], effect: str) -> Key | None:
@@ -32,7 +32,7 @@ def object_key(context: Context, given: Mapping[str, Any], effect: str) -> Key |
         value = email_of(value) or ""
         problem = "" if value else f"not an address: {str(given.get('id_value'))[:100]!r}"
     elif id_field == ID:
-        problem = "" if value.isdigit() else f"hs_object_id must be digits, but it was {value[:60]!r}"
+        problem = "" if is_record_id(value) else f"hs_object_id must be digits, but it was {value[:60]!r}"
     elif id_field not in context.portal.schema.properties[object_type]:
         problem = f"HubSpot has no property {id_field} of {object_type} to find records by"
     if problem:
@@ -50,7 +50,7 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
         return
     object_type = context.portal.canonical(str(fields["object_type"]))
     own = frozenset({key.by})
-    values: dict[str, Stamped] = {}
+    said = Statement()
     requires: tuple[Key, ...] = ()
     for name, sensitive in (("properties", False), ("sensitive_properties", True)):
         made = context.properties(
@@ -59,10 +59,10 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
         if made is None:
             context.end("object", State.DEAD_LETTERED, Reason.UNKNOWN_PROPERTY, ", ".join(context.notes))
             return
-        values |= made[0]
+        said.fold(made[0])
         requires += made[1]
     if key.by not in {"id", "email"}:
-        values[key.by] = context.stamped(key.value)
+        said.put(key.by, key.value, context.stamp)
     mode = str(fields.get("mode") or "upsert")
     if mode == "add" and context.records.get(key) is not None:
         context.end("object", State.FILTERED, Reason.SYNC_MODE, "the record exists already")
@@ -71,7 +71,7 @@ def plan(context: Context, fields: Mapping[str, Any]) -> None:
             Write(
                 "object",
                 key,
-                values,
+                said,
                 context.job("object"),
                 requires,
                 partial=False,
@@ -87,7 +87,7 @@ def _relations(context: Context, fields: Mapping[str, Any], source: Key, from_ty
     """Associations and dissociations, in the order given; a target that is not there is made, or only looked for."""
     mode = str(fields.get("association_mode") or "upsert")
     for name, linked in (("associations", True), ("dissociations", False)):
-        for i, item in enumerate((fields.get(name) or [])[:_MOST]):
+        for i, item in enumerate(fields.get(name) or []):
             effect = f"{name[:-1]}:{i}"
             if not isinstance(item, dict):
                 context.end(effect, State.DEAD_LETTERED, Reason.MAPPING_FAILED, "not an object")
@@ -106,7 +106,9 @@ def _relations(context: Context, fields: Mapping[str, Any], source: Key, from_ty
             if target.by != "id" and context.records.get(target) is None:
                 find = "upsert" if linked and mode == "upsert" else "find"
                 context.plan.operations.append(
-                    Write("object", target, {}, partial=False, extra={"mode": find}, lane=context.lane)
+                    Write(
+                        "object", target, Statement(), partial=False, extra={"mode": find}, lane=context.lane
+                    )
                 )
             to_type = context.portal.canonical(str(item["object_type"]))
             ends = {

@@ -1,6 +1,6 @@
 """Associations and dissociations, one call for each pair of types and label (SEMANTICS 21, 23).
 
-A row says in `values["linked"]` whether the two records belong together; its `extra` names them: `from`, `to` (keys),
+A row says in `linked` whether the two records belong together; its `extra` names them: `from`, `to` (keys),
 `from_type`, `to_type`, `or_type` (tried when HubSpot does not know `to_type`) and `label` ("CATEGORY:id" or "").
 """
 
@@ -44,7 +44,7 @@ async def write_associations(
             continue
         to_type = str(row.extra["to_type"])
         kind = _Kind(
-            bool(row.value("linked")) if "linked" in row.values else True,
+            bool(row.value("linked")) if "linked" in row.said.values else True,
             str(row.extra["from_type"]),
             to_type,
             str(row.extra.get("or_type") or to_type),

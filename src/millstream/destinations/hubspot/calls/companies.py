@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from millstream.delivery.note import Note
 from millstream.delivery.outcome import Reason
 from millstream.delivery.plan import Records
 from millstream.delivery.sink import Filtered, Later, Rejected, Result, WriteRow
@@ -32,7 +33,7 @@ async def write_companies(
         unseen = [i for i in indexes if i not in known]
         known |= await _adopt(portal, rows, unseen, results, send)
         missing[key_property] = [i for i in unseen if i not in known and results[i] is None]
-    await update(portal, _TYPE, rows, known, results, send)
+    await update(portal, _TYPE, rows, records, known, results, send)
     for key_property, indexes in missing.items():
         for i in indexes:
             if not rows[i].extra.get("create", not rows[i].extra.get("find")):
@@ -71,7 +72,7 @@ async def _adopt(
         elif ids:
             adopted[i] = min(ids, key=int)
             if len(ids) > 1:
-                row.extra = {**row.extra, "notes": (*row.extra.get("notes", ()), "ambiguous_domain")}
+                row.extra = {**row.extra, "notes": (*row.extra.get("notes", ()), Note.AMBIGUOUS_DOMAIN)}
     return adopted
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from millstream.delivery.note import Note
 from millstream.delivery.operation import Key
 from millstream.delivery.plan import Records
 from millstream.delivery.sink import Gone, Later, Result, WriteRow
@@ -20,9 +21,9 @@ async def write_contacts(
     """Known contacts by id, others by email."""
     results: list[Result | None] = [None] * len(rows)
     known = {i: r for i, row in enumerate(rows) if (r := record_id(row.key, records)) is not None}
-    for i in [i for i in known if rows[i].key.by == "id" and "email" in rows[i].values]:
+    for i in [i for i in known if rows[i].key.by == "id" and "email" in rows[i].said.values]:
         results[i] = await _move(portal, rows[i], known.pop(i), send)
-    await write(portal, "contacts", rows, known, results, send)
+    await write(portal, "contacts", rows, records, known, results, send)
     return [r or Later("HubSpot's answer does not mention this row", 1.0) for r in results]
 
 
@@ -32,7 +33,7 @@ async def _move(portal: Portal, row: WriteRow, contact: str, send: Send) -> Resu
     address = str(row.value("email"))
     try:
         answer = await send(portal.operations.batch("contacts", "update", [input_of(made, contact, 0)]))
-        refused = next((classify(400, e) for e in answer.get("errors") or []), None)
+        refused = next((classify(400, e) for e in answer.errors or []), None)
     except HubSpotError as error:
         refused = error.refusal
         if refused.failure not in {Failure.CONFLICT, Failure.EXISTS, Failure.NOT_FOUND}:
@@ -42,11 +43,11 @@ async def _move(portal: Portal, row: WriteRow, contact: str, send: Send) -> Resu
     if refused is not None:
         if refused.failure not in {Failure.CONFLICT, Failure.EXISTS}:
             return row_result(refused)
-        made.notes.append("email_conflict")
+        made.notes.append(Note.EMAIL_CONFLICT)
         made.properties.pop("email", None)
         answer = await send(
             portal.operations.batch("contacts", "upsert", [input_of(made, address, 0, "email")])
         )
-    for found in answer.get("results") or []:
-        return made.confirmed(str(found["id"]), (Key("contact", "email", address),))
+    for found in answer.results or []:
+        return made.confirmed(str(found.id), (Key("contact", "email", address),))
     return Later("HubSpot's answer does not mention this row", 1.0)

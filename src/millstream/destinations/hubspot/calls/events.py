@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from millstream.delivery.note import Note
 from millstream.delivery.outcome import Reason
 from millstream.delivery.plan import Records
 from millstream.delivery.sink import Confirmed, Later, Rejected, Result, SendRow
@@ -67,15 +68,15 @@ def _event_properties(known: Any, given: dict[str, Any]) -> tuple[dict[str, str]
     notes: list[str] = []
     for name, value in given.items():
         if name not in known and name not in EVENT_DEFAULTS:
-            notes.append(f"unknown_property_dropped:{name}")
+            notes.append(Note.UNKNOWN_PROPERTY_DROPPED.of(name))
             continue
         if known.get(name) == "number":
             try:
                 found[name] = number(value)
             except Unconvertible:
-                notes.append(f"value_not_convertible:{name}")
+                notes.append(Note.VALUE_NOT_CONVERTIBLE.of(name))
             continue
         found[name], cut = event_text(name, value if not isinstance(value, bool) else text(value))
         if cut:
-            notes.append(f"value_cut:{name}")
+            notes.append(Note.VALUE_CUT.of(name))
     return found, notes

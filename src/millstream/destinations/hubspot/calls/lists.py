@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from millstream.delivery.operation import Key
 from millstream.delivery.outcome import Reason
 from millstream.delivery.plan import Records
-from millstream.delivery.sink import Confirmed, Gone, Later, Rejected, Result, WriteRow
+from millstream.delivery.sink import Confirmed, Filtered, Gone, Later, Rejected, Result, WriteRow
 from millstream.destinations.hubspot.calls.rows import Send, missing, record_id
 from millstream.destinations.hubspot.failures import row_result
 from millstream.destinations.hubspot.portal import Portal
@@ -29,7 +29,7 @@ async def _ensure(portal: Portal, row: WriteRow, send: Send) -> Result:
     except HubSpotError as error:
         if error.refusal.status != 404 and "does not exist" not in error.refusal.message:
             raise  # HubSpot says 400 for a name that no list has
-        if not row.extra.get("create", True):
+        if not row.extra.get("create"):
             return Rejected(Reason.RECORD_NOT_FOUND, f"no list is named {name}")
         try:
             found = await send(portal.operations.create_list(type_id, name))
@@ -48,7 +48,7 @@ async def _ensure(portal: Portal, row: WriteRow, send: Send) -> Result:
 async def write_members(
     portal: Portal, rows: Sequence[WriteRow], records: Records, send: Send
 ) -> list[Result]:
-    """One call for each list: who joins and who leaves. `values["linked"]` says which."""
+    """One call for each list: who joins and who leaves. `linked` says which."""
     results: list[Result | None] = [None] * len(rows)
     by_list: dict[Key, list[int]] = {}
     for i, row in enumerate(rows):
@@ -57,7 +57,7 @@ async def write_members(
         list_id = record_id(key, records)
         members = {i: r for i in indexes if (r := record_id(rows[i].extra["record"], records)) is not None}
         if list_id is None:
-            found: dict[int, Result] = {i: missing(key, records) for i in indexes}
+            found: dict[int, Result] = {i: _absent(rows[i], key, records) for i in indexes}
         else:
             try:
                 found = await _change(portal, rows, members, list_id, key, send)
@@ -66,8 +66,16 @@ async def write_members(
                     raise
                 break
         for i in indexes:
-            results[i] = found.get(i) or missing(rows[i].extra["record"], records)
+            results[i] = found.get(i) or _absent(rows[i], rows[i].extra["record"], records)
     return [r or Later("the call for another list failed first", 0.5, counts=False) for r in results]
+
+
+def _absent(row: WriteRow, key: Key, records: Records) -> Result:
+    """The record or its list is not there: nobody needs to leave then, and nobody can join."""
+    why = missing(key, records)
+    if not row.value("linked") and why.reason is Reason.RECORD_NOT_FOUND:
+        return Filtered(Reason.UNCHANGED, f"nothing to remove: {why.detail}")
+    return why
 
 
 async def _change(

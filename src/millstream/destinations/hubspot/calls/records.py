@@ -23,7 +23,7 @@ async def write_objects(
     results: _Results = [None] * len(rows)
     object_type = type_of(rows[0].key)
     known = {i: r for i, row in enumerate(rows) if (r := record_id(row.key, records)) is not None}
-    await write(portal, object_type, rows, known, results, send)
+    await write(portal, object_type, rows, records, known, results, send)
     return [r or Later("HubSpot's answer does not mention this row", 1.0) for r in results]
 
 
@@ -31,6 +31,7 @@ async def write(
     portal: Portal,
     object_type: str,
     rows: Sequence[WriteRow],
+    records: Records,
     known: dict[int, str],
     results: _Results,
     send: Send,
@@ -52,9 +53,8 @@ async def write(
     for i in known:
         if _mode(rows[i]) == "add":
             results[i] = Filtered(Reason.SYNC_MODE, "the record exists already")
-    await update(
-        portal, object_type, rows, {i: r for i, r in known.items() if results[i] is None}, results, send
-    )
+    there = {i: r for i, r in known.items() if results[i] is None}
+    await update(portal, object_type, rows, records, there, results, send)
     for id_property, indexes in missing.items():
         await _make(portal, object_type, id_property, rows, indexes, results, send)
 
@@ -124,6 +124,7 @@ async def update(
     portal: Portal,
     object_type: str,
     rows: Sequence[WriteRow],
+    records: Records,
     known: dict[int, str],
     results: _Results,
     send: Send,
@@ -140,7 +141,7 @@ async def update(
         if object_type == "contacts" and rows[i].key.by == "email":
             built[i].properties.pop("email", None)  # it may be one of the contact's other addresses
     if portal.policies.get(object_type):
-        await hold_back(portal, object_type, rows, {i: known[i] for i in built}, built, send)
+        await hold_back(portal, object_type, rows, records, {i: known[i] for i in built}, built, send)
     for i in [i for i, made in built.items() if not made.properties]:
         results[i] = built.pop(i).confirmed(known[i])
     if not built:
@@ -159,7 +160,7 @@ async def update(
     )
     if answer is None:
         return
-    for error in answer.get("errors") or []:
+    for error in answer.errors or []:
         refusal = classify(400, error)
         if refusal.failure is Failure.NOT_FOUND:
             for gone in refusal.ids:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
+from millstream.delivery.note import Note
 from millstream.delivery.operation import Key
 from millstream.delivery.outcome import Reason
 from millstream.delivery.plan import Records
@@ -14,6 +15,7 @@ from millstream.destinations.hubspot.portal import Portal
 from millstream.destinations.hubspot.values import LONGEST, Unconvertible, convert
 from millstream.hubspot_api.errors import Failure, HubSpotError, classify
 from millstream.hubspot_api.requests import Request
+from millstream.hubspot_api.written import Written, WrittenRecord
 
 Send = Callable[[Request], Awaitable[Any]]
 _NONE: Final[frozenset[str]] = frozenset()
@@ -58,29 +60,29 @@ class Built:
         # Most values are text for text: they go as they are, and the rest one by one.
         self.properties: dict[str, str] = {
             name: value
-            for name, (value, _, _) in row.values.items()
+            for name, value in row.said.values.items()
             if type(value) is str and name in texts and len(value) <= LONGEST
         }
-        if len(self.properties) < len(row.values):
+        if len(self.properties) < len(row.said.values):
             self._convert(portal, object_type, row, policies)
 
     def _convert(self, portal: Portal, object_type: str, row: WriteRow, policies: Mapping[str, str]) -> None:
         """Values that are not there yet, as their properties' types take them."""
         schema = portal.schema.properties.get(object_type, {})
-        for name, (value, _, _) in row.values.items():
+        for name, value in row.said.values.items():
             if name in self.properties:
                 continue
             prop = schema.get(name)
             if prop is None:
-                self.leave_out(name, f"unknown_property_dropped:{name}")
+                self.leave_out(name, Note.UNKNOWN_PROPERTY_DROPPED.of(name))
             elif policies and policies.get(name) == "never":
-                self.leave_out(name, f"never_written:{name}")
+                self.leave_out(name, Note.NEVER_WRITTEN.of(name))
             else:
                 try:
                     self.properties[name] = convert(prop, value, portal.zone)
                 except Unconvertible:
                     portal.cache.doubt()
-                    self.leave_out(name, f"value_not_convertible:{name}")
+                    self.leave_out(name, Note.VALUE_NOT_CONVERTIBLE.of(name))
 
     def leave_out(self, name: str, note: str) -> None:
         """The value does not go, and why."""
@@ -89,9 +91,9 @@ class Built:
         self.notes.append(note)
 
     def fill(self, row: WriteRow) -> None:
-        """What a new record gets besides, when nothing else says it."""
+        """What a new record gets besides, where nothing else says it or says only that it is empty."""
         for name, value in dict(row.extra.get("defaults") or {}).items():
-            self.properties.setdefault(name, value)
+            self.properties[name] = self.properties.get(name) or value
 
     def confirmed(self, record: str, aliases: tuple[Key, ...] = (), *, created: bool = False) -> Confirmed:
         """What HubSpot's confirmation of the record says."""
@@ -101,7 +103,9 @@ class Built:
 def input_of(built: Built, record: str, trace: int, id_property: str | None = None) -> dict[str, Any]:
     """One input of a batch."""
     made: dict[str, Any] = {"id": record, "properties": built.properties, "objectWriteTraceId": str(trace)}
-    return made | {"idProperty": id_property} if id_property else made
+    if id_property:
+        made["idProperty"] = id_property
+    return made
 
 
 def not_ready(portal: Portal, object_type: str) -> Later:
@@ -113,14 +117,14 @@ def not_ready(portal: Portal, object_type: str) -> Later:
 
 async def batch(
     portal: Portal, object_type: str, action: str, inputs: list[dict[str, Any]], send: Send
-) -> Any:
+) -> Written | None:
     """One call; properties that HubSpot really lacks are left out and the rest is sent. None: try again shortly.
 
     HubSpot lists a new property before every part of it takes values (250 to 700 ms): what is listed is waited for.
     """
     for _ in range(3):
         try:
-            answer = await send(portal.operations.batch(object_type, action, inputs))
+            answer: Written = await send(portal.operations.batch(object_type, action, inputs))
         except HubSpotError as error:
             refusal = error.refusal
             if refusal.failure is not Failure.UNKNOWN_PROPERTY or not refusal.properties:
@@ -133,7 +137,7 @@ async def batch(
                 for item in inputs:
                     item["properties"].pop(name, None)
         else:
-            refusals = (classify(400, e) for e in answer.get("errors") or [])
+            refusals = (classify(400, e) for e in answer.errors or [])
             if any(r.failure is Failure.UNKNOWN_PROPERTY for r in refusals):
                 await portal.cache.refresh()
             return answer
@@ -150,7 +154,7 @@ async def write_batch(
     results: list[Result | None],
     id_property: str,
     send: Send,
-) -> Any:
+) -> Written | None:
     """One call and what its answer says of the rows; the answer, None when the rows must come again."""
     if not inputs:
         return None
@@ -166,7 +170,7 @@ async def write_batch(
 def settle(
     portal: Portal,
     object_type: str,
-    answer: Any,
+    answer: Written,
     rows: Sequence[WriteRow],
     built: Mapping[int, Built],
     results: list[Result | None],
@@ -174,18 +178,17 @@ def settle(
 ) -> None:
     """Each result confirms its own row, by trace id or by the unique value; each error refuses one."""
     by_value = {rows[i].key.value: i for i in built}
-    for found in answer.get("results") or []:
-        trace = found.get("objectWriteTraceId")
-        properties = found.get("properties") or {}
+    for found in answer.results or []:
+        trace = found.trace
         if trace is not None and str(trace).isdigit():
             i = int(trace)
         else:
-            value = str(properties.get(id_property) or "")
+            value = found.value(id_property)
             i = by_value.get(value, by_value.get(value.lower(), -1))
         if i in built:
-            names = _names(object_type, rows[i], properties)
-            results[i] = built[i].confirmed(str(found["id"]), names, created=found.get("new") is True)
-    for error in answer.get("errors") or []:
+            names = _names(object_type, rows[i], found)
+            results[i] = built[i].confirmed(str(found.id), names, created=found.new is True)
+    for error in answer.errors or []:
         refusal = classify(400, error)
         listed = portal.schema.properties.get(object_type, {}).keys()
         if refusal.failure is Failure.INVALID_VALUE:
@@ -200,13 +203,13 @@ def settle(
                     results[int(trace)] = row_result(refusal)
 
 
-def _names(object_type: str, row: WriteRow, properties: Mapping[str, Any]) -> tuple[Key, ...]:
+def _names(object_type: str, row: WriteRow, written: WrittenRecord) -> tuple[Key, ...]:
     """Further names of a record that an answer teaches."""
     if object_type != "contacts":
         return ()
     found = []
-    if properties.get("email"):
-        found.append(Key("contact", "email", str(properties["email"]).lower()))
+    if address := written.email:
+        found.append(Key("contact", "email", address.lower()))
     if row.profile and row.family == "contact":
         found.append(Key("contact", "profile", str(row.profile)))
     return tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from millstream.delivery.note import Note
 from millstream.delivery.outcome import Reason
 from millstream.delivery.plan import Records
 from millstream.delivery.sink import CallFailed, Cause, Confirmed, Rejected, Result, SendRow, WriteRow
@@ -24,7 +25,7 @@ async def send_legacy_events(
         except (HubSpotError, Unreachable) as error:
             failed = call_failed(error)
             raise CallFailed(failed.cause, failed.detail, retry_after_s=failed.retry_after_s) from None
-        results.append(Confirmed(notes=("unconfirmed",)))
+        results.append(Confirmed(notes=(Note.UNCONFIRMED,)))
     return results
 
 
