@@ -96,6 +96,10 @@ class _Observed:
         if len(kept) < 100_000:
             kept.append(seconds)
 
+    def begins(self, destination: str) -> None:
+        # A counter that begins at 0 shows its first increase, which is what an alert looks for.
+        self._metrics.count(Metric.QUARANTINED, 0, destination=destination)
+
     def quarantined(self, destination: str) -> None:
         self._metrics.count(Metric.QUARANTINED, destination=destination)
 
@@ -175,6 +179,7 @@ class Parts:
             identity_wait_ms=int(float(days.get("identity_wait_days") or 30) * DAY_MS),
             max_lag_ms=int(float(days.get("max_lag_days") or 30) * DAY_MS),
         )
+        self._observed.begins(destination.name)
         delivery = Delivery(
             destination.name,
             self._reader_for(),
