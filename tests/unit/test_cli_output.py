@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import time
 
 import pytest
@@ -228,3 +229,18 @@ def test_an_import_of_nothing_writes_nothing(tmp_path, capsys, kind, document):
     assert (ended.value.code, written) == (1, "")
     assert said.startswith("error: ")
     assert ": : " not in said
+
+
+def test_check_tells_where_what_and_how(tmp_path, capsys, monkeypatch):
+    """A problem is a line with its place, then what is wrong, then what would help."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    file = tmp_path / "c.yaml"
+    file.write_text("sources:\n  - name: s\n    write_keys: [k]\n    orgins: []\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "--config", str(file)])
+    assert ended.value.code == 1
+    assert re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines() == [
+        "error  line 4  sources[0].orgins",
+        "  unknown key",
+        "  → did you mean `origins`?",
+    ]

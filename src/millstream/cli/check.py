@@ -7,9 +7,10 @@ import asyncio
 import os
 from typing import Any
 
-from millstream.cli.output import Output, add_data, add_output, counted, settings_of
+from millstream.cli.output import Output, add_data, add_output, counted, escaped, settings_of
 from millstream.runtime.configuration import read_workspace
 from millstream.runtime.wire import check_online
+from millstream.workspace.load import Located
 
 
 def register(commands: Any) -> None:
@@ -38,12 +39,8 @@ def run(args: argparse.Namespace) -> int:
     out = Output(as_json=args.json)
     settings = settings_of(args)
     loaded = read_workspace(settings, os.environ)
-    rows = [
-        (p.problem.severity, p.line or None, p.problem.path, p.problem.message, p.problem.hint)
-        for p in loaded.problems
-    ]
-    if rows:
-        out.table(("severity", "line", "path", "message", "hint"), rows)
+    for located in loaded.problems:
+        _tell(located, out)
     if not loaded.ok:
         return out.fail(f"{settings.config} has errors")
     workspace = loaded.workspace
@@ -63,3 +60,16 @@ def run(args: argparse.Namespace) -> int:
             ("destination", "what", "finding"), [(report.destination, k, v) for k, v in report.findings]
         )
     return out.fail("HubSpot was asked, and not everything is right") if failed else 0
+
+
+def _tell(located: Located, out: Output) -> None:
+    """One problem: where, what, and what would help."""
+    problem = located.problem
+    if out.as_json:
+        fields = (problem.severity, located.line or None, problem.path, problem.message, problem.hint)
+        out.table(("severity", "line", "path", "message", "hint"), [fields])
+        return
+    colour = "red" if problem.severity == "error" else "yellow"
+    line = f"line {located.line}  " if located.line else ""
+    out.say(f"[{colour}]{problem.severity}[/{colour}]  {line}[bold]{escaped(problem.path)}[/bold]")
+    out.say(f"  {escaped(problem.message)}" + (f"\n  → {escaped(problem.hint)}" if problem.hint else ""))

@@ -78,7 +78,8 @@ class Output:
 
     def say(self, text: str) -> None:
         """Prose for a person; goes to standard error where the answer is JSON."""
-        (self.errors if self.as_json else self.console).print(text)
+        console = self.errors if self.as_json else self.console
+        console.print(text, soft_wrap=not console.is_terminal)  # whoever reads a pipe gets lines as they are
 
     def verbatim(self, text: str) -> None:
         """Text to copy: as it is, without wrapping or colour."""
@@ -86,7 +87,7 @@ class Output:
 
     def fail(self, text: str) -> int:
         """Say what went wrong; the exit code to return."""
-        self.errors.print(f"[red]millstream:[/red] {escaped(text)}")
+        self.errors.print(f"[red]millstream:[/red] {escaped(text)}", soft_wrap=True)
         return 1
 
 
