@@ -7,8 +7,9 @@ from collections import deque
 
 import pytest
 
+from millstream.destinations.hubspot.failures import call_failed
 from millstream.hubspot_api.budget import Budget
-from millstream.hubspot_api.errors import Failure, classify
+from millstream.hubspot_api.errors import Failure, HubSpotError, classify
 from millstream.hubspot_api.requests import Operations
 
 
@@ -110,10 +111,11 @@ def test_every_refusal_has_its_class(status, body, failure, properties):
     assert found.properties == properties
 
 
-def test_an_existing_id_is_read_from_text_and_context():
-    """Both ways in which HubSpot tells it."""
-    assert classify(409, {"message": "Contact already exists. Existing ID: 777"}).existing_id == "777"
-    assert classify(409, {"message": "x", "context": {"existingId": ["8"]}}).existing_id == "8"
+def test_a_failed_call_names_what_hubspots_support_asks_for():
+    """The correlation id is in the detail that status and log show; none is invented."""
+    body = {"message": "internal", "correlationId": "c-1"}
+    assert call_failed(HubSpotError(classify(500, body))).detail == "500: internal (correlationId c-1)"
+    assert call_failed(HubSpotError(classify(500, {"message": "internal"}))).detail == "500: internal"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'"x"', b"\xff\xfe"])

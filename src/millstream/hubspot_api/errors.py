@@ -40,14 +40,13 @@ class Failure(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refusal with the facts that HubSpot gave: names of properties, ids, an existing id, trace ids, a wait."""
+    """A refusal with the facts that HubSpot gave: names of properties, ids, trace ids, what its support asks for."""
 
     failure: Failure
     status: int
     message: str
     properties: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
-    existing_id: str | None = None
     traces: tuple[str, ...] = ()
     policy: str = ""
     scopes: tuple[str, ...] = ()
@@ -82,7 +81,6 @@ _CODES: Final = {
     "CONFLICTING_UNIQUE_VALUE": Failure.CONFLICT,
 }
 _INVALID: Final = re.compile(r"^INVALID_|_TOO_|OPTION|NOT_VALID")
-_EXISTING: Final = re.compile(r"Existing ID:\s*(\d+)")
 _QUOTED: Final = re.compile(r'[Pp]roperty\s+\\?["\']([A-Za-z0-9_]+)')
 _ENTRIES: Final = re.compile(r"\[\{.*\}\]", re.DOTALL)
 
@@ -97,14 +95,12 @@ def classify(status: int, body: bytes | dict[str, Any]) -> Refusal:
     context: dict[str, Any] = given if isinstance(given, dict) else {}
     entries = _entries(found, message)
     properties = _properties(entries, context, message)
-    existing = _first(context, "existingId") or next(iter(_EXISTING.findall(message)), None)
     return Refusal(
         _failure(status, found, message, entries),
         status,
         message,
         properties,
         tuple(str(i) for i in _list(context, "ids") or _list(context, "id")),
-        existing,
         tuple(str(i) for i in _list(context, "objectWriteTraceId")),
         str(found.get("policyName") or ""),
         tuple(str(s) for s in _list(context, "requiredGranularScopes")),
@@ -181,11 +177,6 @@ def _properties(entries: list[dict[str, Any]], context: dict[str, Any], message:
 def _list(context: Any, key: str) -> list[Any]:
     value = context.get(key) if isinstance(context, dict) else None
     return value if isinstance(value, list) else [value] if value is not None else []
-
-
-def _first(context: Any, key: str) -> str | None:
-    found = _list(context, key)
-    return str(found[0]) if found else None
 
 
 def _json(body: bytes) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def call_failed(error: HubSpotError | Unreachable) -> CallFailed:
         return CallFailed(Cause.DOWN if error.certain else Cause.IN_DOUBT, error.detail)
     refusal = error.refusal
     cause = _WHOLE.get(refusal.failure)
-    detail = f"{refusal.status}: {refusal.message[:500]}"
+    traced = f" (correlationId {refusal.correlation_id})" if refusal.correlation_id else ""
+    detail = f"{refusal.status}: {refusal.message[:500]}{traced}"
     if cause is not None:
         wait = error.wait_s if cause is Cause.DAILY else 1.0 if refusal.policy == "SECONDLY" else 0.3
         return CallFailed(cause, detail, retry_after_s=wait)
